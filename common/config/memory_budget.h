@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// The memory that a configuration can come to use at most, as the written sum of its holders.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/config/schema.h"
+
+namespace weft::config {
+
+struct MemoryShare {
+    std::string holder;   // "volume data: 128 tags x 512KiB"
+    std::uint64_t bytes;  // saturates
+};
+
+struct MemoryBudget {
+    std::vector<MemoryShare> shares;
+    std::uint64_t total = 0;  // saturates
+};
+
+// What the SRP rooms know of their buffers; the defaults are round figures above them.
+struct ChannelBuffers {
+    std::uint64_t initiator_channel = 256U << 10U;  // IUs of one initiator channel
+    std::uint64_t target_credit = 4U << 10U;  // receive and response IU behind one credit of a target channel
+};
+
+[[nodiscard]] MemoryBudget memory_budget(const Initiator& initiator, const ChannelBuffers& buffers = {});
+// With every nexus logged in on every channel. A memory volume costs page tables of the HCA per nexus that
+// may see it.
+[[nodiscard]] MemoryBudget memory_budget(const Target& target, const ChannelBuffers& buffers = {});
+
+}  // namespace weft::config
