@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "target/service.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "common/config/memory_budget.h"
+#include "common/core/log.h"
+#include "common/srp/port_id.h"
+#include "target/status.h"
+
+namespace weft::target {
+
+namespace {
+
+using control::Json;
+using control::Severity;
+
+Instant steady_now() {
+    return Instant(std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()));
+}
+
+srp::PortId port_id_of(const config::Target& config) {
+    if (!config.port_id) return srp::port_id_of_target(config.name);
+    srp::PortId id;
+    static_assert(sizeof id == sizeof *config.port_id);
+    std::copy(config.port_id->begin(), config.port_id->end(), id.begin());
+    return id;
+}
+
+}  // namespace
+
+Service::Service(config::Target config, control::EventLog& events)
+    : config_(std::move(config)), port_id_(port_id_of(config_)), events_(events), started_(steady_now()) {}
+
+Service::~Service() { stop(); }
+
+std::uint64_t Service::memory_budget(const config::Target& config) {
+    std::uint64_t bytes = config.limits.nexus_buffer_bytes;  // grows by as much with every initiator
+    for (const auto& volume : config.volumes) {
+        if (volume.backend == config::BackendKind::memory) bytes += volume.size;
+    }
+    return bytes;
+}
+
+Result<void> Service::open() {
+    if (!srp::usable_for_target(port_id_))
+        return fail(
+            config_.place.file + ":" + std::to_string(config_.place.line) +
+            ": target.port_id: its second half starts with an OUI that Linux treats specially: use another");
+    for (const auto& volume : config_.volumes) {
+        auto opened = Volume::open(config_, volume);
+        if (!opened) return Failure(opened.error());
+        volumes_.push_back(std::move(*opened));
+    }
+    if (config_.reactors > 1)
+        log::warn("target.reactors is {}: this version serves every initiator on one reactor",
+                  config_.reactors);
+    auto hall = Hall::create(config_, port_id_, volumes_);
+    if (!hall) return Failure(hall.error());
+    hall_ = std::move(*hall);
+    return hall_->listen();
+}
+
+Result<void> Service::start() {
+    Result<void> opened;
+    {
+        const std::lock_guard lock(mutex_);
+        opened = open();
+    }
+    if (!opened) {
+        stop();
+        return opened;
+    }
+    for (const auto& listener : config_.listeners) {
+        const std::string name = "listener " + listener.address + ":" + std::to_string(listener.port);
+        events_.add(Severity::info, name,
+                    "listening; Linux logs in with " + srp::target_login_string(port_id_));
+    }
+    return {};
+}
+
+void Service::stop() {
+    const std::lock_guard lock(mutex_);
+    hall_.reset();
+    volumes_.clear();
+}
+
+Json Service::status() {
+    const std::lock_guard lock(mutex_);
+    Json status = {
+        {"kind", "target"},
+        {"name", config_.name},
+        {"version", WEFT_VERSION},
+        {"uptime_s", std::chrono::duration_cast<std::chrono::seconds>(steady_now() - started_).count()},
+        {"port_id", srp::to_string(port_id_)},
+        {"login", srp::target_login_string(port_id_)},
+        {"listeners", Json::array()},
+        {"volumes", Json::array()},
+        {"nexuses", Json::array()},
+        {"reactors", Json::array()}};
+    std::uint64_t used = 0;
+    for (const auto& volume : volumes_) {
+        used += volume->memory_bytes();
+        status["volumes"].push_back(to_json(*volume));
+    }
+    if (hall_ != nullptr) {
+        const PortStatus port = hall_->status();
+        for (const auto& listener : hall_->listeners())
+            status["listeners"].push_back({{"address", listener.address},
+                                           {"port", listener.port},
+                                           {"device", listener.device},
+                                           {"state", "listening"}});
+        for (const auto& nexus : port.nexuses) {
+            used += nexus.buffer_bytes;
+            for (const auto& channel : nexus.channels) used += channel.memory_bytes;
+            status["nexuses"].push_back(to_json(nexus));
+        }
+        status["logins"] = port.logins;
+        status["rejected_logins"] = port.rejected;
+        status["dropped_channels"] = port.counters.protocol_errors;
+        status["reactors"].push_back(hall_->thread().status());
+    }
+    status["memory"] = {{"budget_bytes", config::memory_budget(config_).total}, {"used_bytes", used}};
+    return status;
+}
+
+void Service::add_methods(control::Server& server) {
+    server.add(
+        "status", [this](const Json&) -> Result<Json> { return status(); }, control::Promptness::prompt);
+}
+
+}  // namespace weft::target

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// The target daemon without its process: reactor, volumes, port and listeners, and what weftctl may ask of
+// it.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "common/config/schema.h"
+#include "common/control/event_log.h"
+#include "common/control/server.h"
+#include "common/core/result.h"
+#include "target/hall.h"
+#include "target/volume.h"
+
+namespace weft::target {
+
+// Owner: main. Thread: the control thread (control::Server's), from start() to stop(); status() on any.
+class Service {
+  public:
+    Service(config::Target config, control::EventLog& events);
+    Service(const Service&) = delete;
+    Service& operator=(const Service&) = delete;
+    ~Service();
+
+    // Opens every volume, starts the reactors, listens. An error is lines that start with file:line; nothing
+    // is left running then.
+    [[nodiscard]] Result<void> start();
+    // Refuses logins, disconnects the channels, waits for what they have in flight. Idempotent.
+    void stop();
+    [[nodiscard]] control::Json status();
+
+    void add_methods(control::Server& server);
+    // What this configuration can come to use, bytes.
+    [[nodiscard]] static std::uint64_t memory_budget(const config::Target& config);
+
+  private:
+    [[nodiscard]] Result<void> open();
+
+    const config::Target config_;
+    const srp::PortId port_id_;
+    control::EventLog& events_;
+    const Instant started_;
+    std::mutex mutex_;  // of what follows, against status()
+    std::vector<std::unique_ptr<Volume>> volumes_;
+    std::unique_ptr<Hall> hall_;
+};
+
+}  // namespace weft::target

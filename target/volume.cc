@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "target/volume.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/block/null_device.h"
+#include "common/srp/port_id.h"
+
+namespace weft::target {
+
+namespace {
+
+// A grant names an initiator by its port identifier in hexadecimal, by UUID or by name.
+srp::PortId port_of(const std::string& initiator) {
+    if (initiator.size() == 32 &&
+        initiator.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos) {
+        std::string dashed = initiator;
+        for (const std::size_t at : {20U, 16U, 12U, 8U}) dashed.insert(at, "-");
+        return srp::port_id_of_initiator(*Uuid::parse(dashed));
+    }
+    if (const auto uuid = Uuid::parse(initiator)) return srp::port_id_of_initiator(*uuid);
+    return srp::port_id_of_initiator(initiator);
+}
+
+block::Geometry null_geometry(const config::ExportedVolume& config) {
+    block::Geometry geometry;
+    geometry.block_size = config.block_size;
+    geometry.physical_block_size = config.block_size;
+    geometry.blocks = config.size / config.block_size;
+    geometry.read_only = config.read_only;
+    return geometry;
+}
+
+}  // namespace
+
+Volume::Volume(const config::Target& target, const config::ExportedVolume& config)
+    : config_(config),
+      uuid_(config.uuid
+                ? *config.uuid
+                : Uuid::from_name(target.uuid ? target.uuid->to_string() : target.name, config.name)) {}
+
+Volume::~Volume() { WEFT_CHECK(seats_.empty()); }
+
+std::string Volume::place() const {
+    return config_.place.file + ":" + std::to_string(config_.place.line) + ": volume '" + config_.name +
+           "': ";
+}
+
+Result<std::unique_ptr<Volume>> Volume::open(const config::Target& target,
+                                             const config::ExportedVolume& config) {
+    auto volume = std::unique_ptr<Volume>(new Volume(target, config));
+    if (config.backend == config::BackendKind::file) {
+        uring::FileOptions options;
+        options.path = config.path;
+        options.block_size = config.block_size;
+        options.size = config.size;
+        options.read_only = config.read_only;
+        options.write_cache = config.write_cache;
+        auto file = uring::FileStore::open(options);
+        if (!file) return fail(volume->place() + file.error().what, file.error().code);
+        volume->file_ = std::move(*file);
+    } else if (config.backend == config::BackendKind::memory) {
+        auto memory = block::MemoryStore::create(config.size);
+        if (!memory) return fail(volume->place() + memory.error().what, memory.error().code);
+        volume->memory_ = std::move(*memory);
+    }
+    return volume;
+}
+
+Result<std::unique_ptr<block::BlockDevice>> Volume::make_device(daemon::ReactorThread& thread) {
+    switch (config_.backend) {
+        case config::BackendKind::file: {
+            auto file = uring::FileDevice::create(thread.reactor(), thread.ring(), *file_);
+            if (!file) return Failure(file.error());
+            return std::move(*file);
+        }
+        case config::BackendKind::memory: {
+            auto memory = block::MemoryDevice::create(thread.reactor(), *memory_, thread.regions(),
+                                                      {config_.block_size, config_.read_only});
+            if (!memory) return Failure(memory.error());
+            return std::move(*memory);
+        }
+        case config::BackendKind::null:
+            return std::make_unique<block::NullDevice>(thread.reactor(), null_geometry(config_));
+    }
+    WEFT_UNREACHABLE("BackendKind");
+}
+
+Result<void> Volume::seat(daemon::ReactorThread& thread, const srp::PortId& target_port) {
+    Result<void> seated;
+    thread.call([&] {
+        auto device = make_device(thread);
+        if (!device) {
+            seated = fail(place() + device.error().what, device.error().code);
+            return;
+        }
+        lun::Identity identity{uuid_, config_.name, target_port};
+        Seat& seat = seats_.emplace_back();
+        seat.thread = &thread;
+        seat.device = std::move(*device);
+        seat.unit = std::make_unique<lun::LogicalUnit>(*seat.device, std::move(identity));
+    });
+    return seated;
+}
+
+void Volume::unseat(daemon::ReactorThread& thread) {
+    thread.call([&] { std::erase_if(seats_, [&](const Seat& seat) { return seat.thread == &thread; }); });
+}
+
+lun::LogicalUnit& Volume::unit(const daemon::ReactorThread& thread) {
+    const auto seat =
+        std::find_if(seats_.begin(), seats_.end(), [&](const Seat& one) { return one.thread == &thread; });
+    WEFT_CHECK(seat != seats_.end());
+    return *seat->unit;
+}
+
+std::uint64_t Volume::bytes() const { return file_ != nullptr ? file_->geometry().bytes() : config_.size; }
+
+std::uint64_t Volume::memory_bytes() const { return memory_ != nullptr ? memory_->bytes() : 0; }
+
+const config::Grant* Volume::grant_for(const srp::PortId& initiator) const {
+    const config::Grant* everybody = nullptr;  // counts only for whom no item names
+    for (const auto& grant : config_.initiators) {
+        if (grant.initiator == "any")
+            everybody = &grant;
+        else if (port_of(grant.initiator) == initiator)
+            return &grant;
+    }
+    return everybody;
+}
+
+}  // namespace weft::target
