@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "initiator/service.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <utility>
+
+#include "common/config/memory_budget.h"
+#include "common/core/log.h"
+#include "initiator/status.h"
+#include "initiator/ublk/io_thread.h"
+#include "initiator/ublk/record.h"
+
+namespace weft::initiator {
+
+namespace {
+
+using control::Json;
+using control::Severity;
+
+Instant steady_now() {
+    return Instant(std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()));
+}
+
+Failure at(const config::Place& place, const Error& error) {
+    return fail(place.file + ":" + std::to_string(place.line) + ": " + error.what, error.code);
+}
+
+// How long a target may take to answer when a volume is attached for the first time.
+std::chrono::milliseconds patience_of(const config::Initiator& config) {
+    const double scaled =
+        3.0 * static_cast<double>(config.timers.connect_timeout.count()) * config.timers.scale;
+    return std::chrono::milliseconds(static_cast<std::int64_t>(scaled));
+}
+
+}  // namespace
+
+Service::Service(config::Initiator config, control::EventLog& events)
+    : config_(std::move(config)), events_(events), placement_(place(config_)), started_(steady_now()) {
+    for (const auto& volume : config_.volumes) slots_[volume.name].since = started_;
+}
+
+Service::~Service() {
+    slots_.clear();
+    sites_.clear();
+}
+
+std::string_view to_string(VolumeState state) {
+    switch (state) {
+        case VolumeState::detached: return "detached";
+        case VolumeState::attaching: return "attaching";
+        case VolumeState::attached: return "ready";
+        case VolumeState::detaching: return "detaching";
+    }
+    WEFT_UNREACHABLE("VolumeState");
+}
+
+void Service::enter(Slot& slot, VolumeState state, const std::string& problem) {
+    slot.state = state;
+    slot.since = steady_now();
+    slot.problem = problem;
+}
+
+std::uint64_t Service::memory_budget(const config::Initiator& config) {
+    std::uint64_t bytes = 0;
+    for (const auto& volume : config.volumes) bytes += Volume::memory_bytes(config, volume);
+    return bytes;
+}
+
+Result<void> Service::start() {
+    auto control = ublk::Control::open();
+    if (!control) return at(config_.place, control.error());
+    control_ = std::move(*control);
+    promises_ = control_->kernel().promises();
+    log::info("{}", promises_);
+
+    const bool rdma = std::any_of(config_.volumes.begin(), config_.volumes.end(), [](const auto& volume) {
+        return std::any_of(volume.linear.begin(), volume.linear.end(),
+                           [](const auto& leg) { return leg.kind == config::LegKind::remote; });
+    });
+    for (std::uint32_t i = 0; i < config_.reactors; ++i) {
+        daemon::ReactorThread::Options options;
+        options.reactor.name = "reactor" + std::to_string(i);
+        options.reactor.poll = std::chrono::microseconds(config_.poll_us);
+        options.rdma = rdma;
+        options.first = [aside = control_->kernel().scans_partitions_aside()] {
+            if (auto set = ublk::set_io_flusher(); !set) log::warn("{}", set.error().what);
+            if (aside) return;
+            if (auto dropped = ublk::drop_sys_admin(); !dropped) log::warn("{}", dropped.error().what);
+        };
+        auto thread = daemon::ReactorThread::start(options);
+        if (!thread) return at(config_.place, thread.error());
+        const std::lock_guard lock(mutex_);
+        sites_.push_back(std::make_unique<Site>(std::move(*thread)));
+    }
+    for (const auto& volume : config_.volumes) {
+        if (auto attached = attach(volume.name); !attached) {
+            (void)stop(false);
+            return attached;
+        }
+    }
+    return {};
+}
+
+const config::Volume* Service::find(const std::string& name) const {
+    const auto found = std::find_if(config_.volumes.begin(), config_.volumes.end(),
+                                    [&](const auto& volume) { return volume.name == name; });
+    return found == config_.volumes.end() ? nullptr : &*found;
+}
+
+bool Service::left_by_another(const config::Volume& volume) const {
+    const auto record = ublk::RecordFile(config_.state_dir, volume.name).load();
+    return record && record->has_value() && (*record)->boot == ublk::boot_id({}) && !(*record)->going;
+}
+
+Result<void> Service::attach(const std::string& name) {
+    const config::Volume* volume = find(name);
+    if (volume == nullptr) return fail("no volume '" + name + "' in the configuration", ENOENT);
+    Slot& slot = slots_.at(name);
+    if (slot.state != VolumeState::detached) return fail("volume '" + name + "' is attached already", EEXIST);
+    {
+        const std::lock_guard lock(mutex_);
+        enter(slot, VolumeState::attaching);
+    }
+    // A disk that waits for us has users; its I/O waits in the kernel, and so do we, however long it takes.
+    const auto patience = left_by_another(*volume) ? std::chrono::milliseconds(-1) : patience_of(config_);
+    auto made = Volume::attach(*sites_[placement_.volumes.at(name)], *control_, config_, *volume, patience);
+    const std::lock_guard lock(mutex_);
+    if (!made) {
+        enter(slot, VolumeState::detached, made.error().what);
+        events_.add(Severity::error, "volume " + name, "not attached: " + made.error().what);
+        return Failure(made.error());
+    }
+    slot.volume = std::move(*made);
+    enter(slot, VolumeState::attached);
+    events_.add(Severity::info, "volume " + name,
+                (slot.volume->recovered() ? "taken over as " : "attached as ") + slot.volume->path());
+    return {};
+}
+
+Result<void> Service::detach(const std::string& name, bool force) {
+    const auto found = slots_.find(name);
+    if (found == slots_.end()) return fail("no volume '" + name + "' in the configuration", ENOENT);
+    Slot& slot = found->second;
+    if (slot.state != VolumeState::attached) return fail("volume '" + name + "' is not attached", ENOENT);
+    {
+        const std::lock_guard lock(mutex_);
+        enter(slot, VolumeState::detaching);
+    }
+    auto detached = slot.volume->detach(force);
+    if (!detached) {
+        const std::lock_guard lock(mutex_);
+        enter(slot, VolumeState::attached, detached.error().what);
+        events_.add(Severity::warning, "volume " + name, "not detached: " + detached.error().what);
+        return detached;
+    }
+    slot.volume.reset();
+    const std::lock_guard lock(mutex_);
+    enter(slot, VolumeState::detached);
+    events_.add(Severity::info, "volume " + name, force ? "detached by force" : "detached");
+    return {};
+}
+
+Result<void> Service::stop(bool force) {
+    std::string refused;
+    for (const auto& volume : config_.volumes) {
+        if (slots_.at(volume.name).state != VolumeState::attached) continue;
+        if (auto gone = detach(volume.name, force); !gone)
+            refused += (refused.empty() ? "" : "\n") + ("volume '" + volume.name + "': " + gone.error().what);
+    }
+    if (!refused.empty()) return fail(refused, EBUSY);
+    return {};
+}
+
+Result<void> Service::leave() {
+    for (auto& [name, slot] : slots_) {
+        if (slot.state != VolumeState::attached) continue;
+        auto left = slot.volume->leave();
+        events_.add(left ? Severity::info : Severity::warning, "volume " + name,
+                    left ? "left " + slot.volume->path() + " to the next daemon"
+                         : "left with requests unfinished: " + left.error().what);
+    }
+    return {};
+}
+
+Result<void> Service::drop_channel(const std::string& target, std::size_t index) {
+    for (auto& site : sites_) {
+        Session* session = site->session(target);
+        if (session == nullptr) continue;
+        Result<void> dropped;
+        site->thread().call([&] { dropped = session->drop_channel(index); });
+        if (dropped)
+            events_.add(Severity::warning, "channel " + target + "/" + std::to_string(index),
+                        "cut by request");
+        return dropped;
+    }
+    return fail("no session to target '" + target + "'", ENOENT);
+}
+
+Json Service::status() {
+    const std::lock_guard lock(mutex_);
+    Json status = {
+        {"kind", "initiator"},
+        {"name", config_.name},
+        {"version", WEFT_VERSION},
+        {"uptime_s", std::chrono::duration_cast<std::chrono::seconds>(steady_now() - started_).count()},
+        {"kernel_promise", promises_},
+        {"volumes", Json::array()},
+        {"sessions", Json::array()},
+        {"reactors", Json::array()}};
+    std::uint64_t used = 0;
+    for (const auto& [name, slot] : slots_) {
+        Json one = {{"name", name}, {"device", nullptr}};
+        if (slot.state == VolumeState::attached) {
+            const VolumeStatus now = slot.volume->status();
+            used += now.disk.memory_bytes;
+            one = to_json(now);
+        } else {
+            one["state"] = to_string(slot.state);
+        }
+        one["age_ms"] =
+            std::chrono::duration_cast<std::chrono::milliseconds>(steady_now() - slot.since).count();
+        one["problem"] = slot.problem;
+        status["volumes"].push_back(std::move(one));
+    }
+    for (auto& site : sites_) {
+        for (const SessionStatus& session : site->status()) {
+            used += session.memory_bytes;
+            status["sessions"].push_back(to_json(session));
+        }
+        status["reactors"].push_back(site->thread().status());
+    }
+    status["memory"] = {{"budget_bytes", config::memory_budget(config_).total}, {"used_bytes", used}};
+    return status;
+}
+
+void Service::add_methods(control::Server& server) {
+    server.add(
+        "status", [this](const Json&) -> Result<Json> { return status(); }, control::Promptness::prompt);
+    server.add("attach", [this](const Json& params) -> Result<Json> {
+        const auto name = params.at("name").get<std::string>();
+        if (auto done = attach(name); !done) return Failure(done.error());
+        return Json{{"device", slots_.at(name).volume->path()}};
+    });
+    server.add("detach", [this](const Json& params) -> Result<Json> {
+        auto done = detach(params.at("name").get<std::string>(), params.value("force", false));
+        if (!done) return Failure(done.error());
+        return Json::object();
+    });
+    server.add("channel_drop", [this](const Json& params) -> Result<Json> {
+        auto done = drop_channel(params.at("peer").get<std::string>(), params.at("index").get<std::size_t>());
+        if (!done) return Failure(done.error());
+        return Json::object();
+    });
+}
+
+}  // namespace weft::initiator

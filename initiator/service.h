@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// The initiator daemon without its process: reactors, sessions, volumes, and what weftctl may ask of them.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/config/schema.h"
+#include "common/control/event_log.h"
+#include "common/control/server.h"
+#include "common/core/result.h"
+#include "initiator/placement.h"
+#include "initiator/site.h"
+#include "initiator/ublk/control.h"
+#include "initiator/volume.h"
+
+namespace weft::initiator {
+
+enum class VolumeState : std::uint8_t { detached, attaching, attached, detaching };
+[[nodiscard]] std::string_view to_string(VolumeState state);
+
+// Owner: main. Thread: the control thread (control::Server's), from start() to the destructor; status() on
+// any, also while the control thread waits for a target or the kernel.
+class Service {
+  public:
+    Service(config::Initiator config, control::EventLog& events);
+    Service(const Service&) = delete;
+    Service& operator=(const Service&) = delete;
+    ~Service();
+
+    // Opens ublk, starts the reactors, attaches every volume of the configuration. An error is lines that
+    // start with file:line; what was attached is taken away again then, except disks taken over from a daemon
+    // before.
+    [[nodiscard]] Result<void> start();
+
+    [[nodiscard]] Result<void> attach(const std::string& name);
+    [[nodiscard]] Result<void> detach(const std::string& name, bool force);
+    // Detaches all; an error names the volumes that are in use, which go on being served.
+    [[nodiscard]] Result<void> stop(bool force);
+    // Leaves every disk to the next daemon. The process must end with _exit() afterwards.
+    [[nodiscard]] Result<void> leave();
+    [[nodiscard]] Result<void> drop_channel(const std::string& target, std::size_t index);
+    [[nodiscard]] control::Json status();
+
+    void add_methods(control::Server& server);
+    // Memory for I/O that this configuration will register, bytes.
+    [[nodiscard]] static std::uint64_t memory_budget(const config::Initiator& config);
+
+  private:
+    [[nodiscard]] const config::Volume* find(const std::string& name) const;
+    [[nodiscard]] bool left_by_another(const config::Volume& volume) const;
+    struct Slot {
+        VolumeState state = VolumeState::detached;
+        Instant since{};
+        std::string problem;             // why the last attach or detach failed
+        std::unique_ptr<Volume> volume;  // attached or detaching; used by others than the control thread only
+                                         // under the mutex and while attached
+    };
+    void enter(Slot& slot, VolumeState state, const std::string& problem = "");
+
+    const config::Initiator config_;
+    control::EventLog& events_;
+    const Placement placement_;
+    const Instant started_;
+    std::unique_ptr<ublk::Control> control_;
+    std::string promises_;
+    std::mutex mutex_;  // of what follows; held only as long as a reactor's answer takes
+    std::vector<std::unique_ptr<Site>> sites_;
+    std::map<std::string, Slot> slots_;  // every volume of the configuration
+};
+
+}  // namespace weft::initiator

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the tree sees: one logical unit of a target as a BlockDevice.
+//
+// After every loss of the session, and when the unit says that it changed, the unit is asked again who it is;
+// requests wait until it has answered as before. A unit that came back smaller, with another block size or as
+// another medium is refused, visibly.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "common/block/block_device.h"
+#include "common/config/schema.h"
+#include "initiator/srp/command.h"
+#include "initiator/srp/remote_unit.h"
+#include "initiator/srp/session.h"
+#include "initiator/srp/status.h"
+
+namespace weft::initiator {
+
+struct RemoteDeviceOptions {
+    std::string name;  // for people
+    // How long requests wait for a device that is not ready before `on_loss` decides.
+    Duration queue_timeout{30s};
+    config::LossPolicy on_loss = config::LossPolicy::queue;
+};
+
+enum class RemoteDeviceState : std::uint8_t {
+    ready,
+    disconnected,  // the session is not live
+    verifying,     // asking the unit who it is
+    refused,       // it is not what it was; asked again now and then
+    closed,
+};
+[[nodiscard]] std::string_view to_string(RemoteDeviceState state);
+[[nodiscard]] bool may_follow(RemoteDeviceState from, RemoteDeviceState to);
+
+// Owner: a reactor's assembly. Thread: that reactor's. Lifetime: its session outlives it.
+// REQUIRES: no request in flight when destroyed: close() it, then stop the session.
+class RemoteDevice final : public block::BlockDevice, private SessionUser {
+  public:
+    RemoteDevice(Session& session, RemoteUnit unit, RemoteDeviceOptions options);
+    ~RemoteDevice() override;
+
+    [[nodiscard]] const block::Geometry& geometry() const override { return unit_.geometry; }
+    [[nodiscard]] std::size_t scratch_bytes() const override;
+
+    // From now on nothing waits for a better time: what waits, and what comes back unanswered, fails with
+    // connection_lost, and so does what is submitted. Idempotent.
+    void close();
+
+    [[nodiscard]] RemoteDeviceState state() const { return state_; }
+    [[nodiscard]] const RemoteUnit& unit() const { return unit_; }
+    [[nodiscard]] const Session& session() const { return session_; }
+    [[nodiscard]] DeviceStatus status() const;
+
+  private:
+    struct Pending;
+
+    void do_submit(block::IoRequest& io) override;
+    void on_session_live() override;
+    void on_session_lost() override;
+
+    // remote_device.cc
+    void dispatch(Pending& pending);
+    void build(Pending& pending);
+    void build_transfer(Pending& pending);
+    void build_discard(Pending& pending);
+    void build_zeroes(Pending& pending);
+    void on_answered(Pending& pending);
+    void on_good(Pending& pending);
+    void finish(Pending& pending, block::IoStatus status);
+    void count(const block::IoRequest& io);
+    static void on_done(Command& command);
+
+    // remote_device_recovery.cc
+    void enter(RemoteDeviceState next);
+    void start_verification();
+    void on_verified(const Result<RemoteUnit>& now);
+    void become_ready();
+    void retry(Pending& pending);
+    void delay(Pending& pending);
+    void out_of_ready(RemoteDeviceState next, const std::string& why);
+    void on_attention(scsi::SenseCode code);
+    void release_delayed();
+    void fail_held();
+    void out_of_patience();
+    void verify_again();
+    [[nodiscard]] bool may_wait(const Pending& pending) const;
+
+    Session& session_;
+    const RemoteUnit unit_;
+    const RemoteDeviceOptions options_;
+    RemoteDeviceState state_ = RemoteDeviceState::ready;
+    Instant since_{};
+    std::string problem_;
+    bool failing_ = false;       // queue_timeout passed and the policy is to fail
+    bool verify_again_ = false;  // the unit said it changed while it was being verified
+    std::uint64_t next_order_ = 1;
+    std::uint64_t powers_ = 0;  // how often the unit may have lost what its cache held
+
+    IntrusiveList<Pending> held_;     // until the device is ready
+    IntrusiveList<Pending> delayed_;  // until their retry time
+    DeviceCounters counters_;
+    TimerCall<RemoteDevice, &RemoteDevice::out_of_patience> patience_timer_{*this};
+    TimerCall<RemoteDevice, &RemoteDevice::release_delayed> delay_timer_{*this};
+    TimerCall<RemoteDevice, &RemoteDevice::verify_again> verify_timer_{*this};
+};
+
+}  // namespace weft::initiator
