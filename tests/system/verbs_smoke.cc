@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// common/verbs on a real device: run by verbs_smoke.sh in the lab.
+//   verbs_smoke serve ADDRESS PORT           until SIGTERM
+//   verbs_smoke test ADDRESS PORT [SOURCE]   everything that needs no fault from outside
+//   verbs_smoke both ADDRESS PORT            the same with the server on a second reactor of this process
+//   verbs_smoke watch ADDRESS PORT [SOURCE]  says "ready", then writes zero bytes now and then until the
+//                                            connection is lost, and says how that went
+//   verbs_smoke idle ADDRESS PORT [SOURCE]   a connection without traffic for 3 s, and the CPU time it took
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "tests/system/verbs_scenarios.h"
+
+namespace weft::test {
+namespace {
+
+using rdma::DisconnectReason;
+using rdma::Opcode;
+using rdma::WorkStatus;
+
+double now_seconds(clockid_t clock) {
+    timespec time{};
+    ::clock_gettime(clock, &time);
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
+}
+
+int run_both(const Target& target) {
+    Node node("server", 100us, {.accept_limit = 3s});
+    node.start();
+    Server server(node);
+    if (auto listening = server.listen(target.endpoint); !listening) die(listening.error().what);
+    run_scenarios(target);
+    for (int i = 0; i < 100; ++i) {
+        std::size_t channels = 0;
+        node.run([&] { channels = server.channels(); });
+        if (channels == 0) return 0;
+        ::usleep(100000);
+    }
+    die("the server still has channels");
+}
+
+int serve(const Target& target) {
+    Node node("server", Duration{0});
+    node.start();
+    Server server(node);
+    if (auto listening = server.listen(target.endpoint); !listening) die(listening.error().what);
+    passed("serving");
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    int signal = 0;
+    sigwait(&signals, &signal);
+    return 0;
+}
+
+int watch(const Target& target) {
+    Node node("client", Duration{0});
+    node.start();
+    Client client(node);
+    log_in(client, target);
+    passed("ready");
+    double asked = 0;
+    WorkStatus last = WorkStatus::ok;
+    for (rdma::WorkId id = kWork; last == WorkStatus::ok; ++id) {
+        bool posted = false;
+        asked = now_seconds(CLOCK_MONOTONIC);
+        client.with_connection([&](rdma::Connection& connection) {
+            posted = client.seen().disconnected == 0;
+            if (posted) connection.post_send({.id = id, .opcode = Opcode::write});
+        });
+        if (!posted) break;
+        last = client.completion(id).status;
+        if (last == WorkStatus::ok) ::usleep(50000);
+    }
+    client.wait("on_drained", [](const Client::Seen& seen) { return seen.drained > 0; });
+    const Client::Seen seen = client.seen();
+    std::printf("lost: %s, last probe %s after %.2f s\n", std::string(to_string(seen.reason)).c_str(),
+                std::string(to_string(last)).c_str(), now_seconds(CLOCK_MONOTONIC) - asked);
+    check_end(client, seen.reason);
+    client.destroy();
+    passed("ended");
+    return 0;
+}
+
+int idle(const Target& target) {
+    Node node("client", Duration{0});
+    node.start();
+    Client client(node);
+    log_in(client, target);
+    ::sleep(1);
+    const double before = now_seconds(CLOCK_PROCESS_CPUTIME_ID);
+    ::sleep(3);
+    const double used = now_seconds(CLOCK_PROCESS_CPUTIME_ID) - before;
+    std::printf("idle: %.2f %% of a CPU\n", used / 3 * 100);
+    expect(used / 3 < 0.01, "an idle connection costs less than 1 % of a CPU");
+    client.disconnect();
+    check_end(client, DisconnectReason::local);
+    return 0;
+}
+
+int run(int argc, char** argv) {
+    if (argc < 4) {
+        std::fprintf(stderr, "usage: verbs_smoke serve|test|both|watch|idle ADDRESS PORT [SOURCE]\n");
+        return 2;
+    }
+    // Before any thread: `serve` waits for it.
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    const std::string mode = argv[1];
+    const Target target{
+        .endpoint = {.address = argv[2], .port = static_cast<std::uint16_t>(std::atoi(argv[3]))},
+        .source = argc > 4 ? argv[4] : ""};
+    if (mode == "serve") return serve(target);
+    if (mode == "test") {
+        run_scenarios(target);
+        return 0;
+    }
+    if (mode == "both") return run_both(target);
+    if (mode == "watch") return watch(target);
+    if (mode == "idle") return idle(target);
+    return 2;
+}
+
+}  // namespace
+}  // namespace weft::test
+
+int main(int argc, char** argv) { return weft::test::run(argc, argv); }

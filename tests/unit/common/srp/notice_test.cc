@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/srp/notice.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "common/srp/task_management.h"
+#include "tests/support/golden.h"
+
+namespace weft::srp {
+namespace {
+
+template <class Bytes>
+std::vector<std::byte> vector_of(const Bytes& bytes) {
+    return {bytes.begin(), bytes.end()};
+}
+
+TEST(TaskManagement, abort_of_linux) {
+    const auto bytes = test::golden("srp/task_management_abort.hex");
+    const auto request = decode_task_management(bytes);
+    ASSERT_TRUE(request);
+    EXPECT_EQ(request->tag, (Tag{{1, 0, 0, 0x80, 0, 0, 0, 0}}));
+    EXPECT_EQ(request->function, TaskFunction::abort_task);
+    EXPECT_EQ(request->task, (Tag{{0x18, 0, 0, 0, 0, 0, 0, 0}}));
+    EXPECT_EQ(vector_of(encode(*request)), bytes);
+    EXPECT_FALSE(decode_task_management(std::span(bytes).first(47)));
+}
+
+TEST(Notice, credit_request) {
+    const auto bytes = test::golden("srp/credit_request.hex");
+    const Notice notice{
+        .opcode = Opcode::credit_request, .tag = {{7, 0, 0, 0, 0, 0, 0, 0}}, .request_limit_delta = 2};
+    EXPECT_EQ(decode_notice(bytes), notice);
+    EXPECT_EQ(vector_of(encode(notice)), bytes);
+    EXPECT_FALSE(decode_notice(std::span(bytes).first(15)));
+}
+
+TEST(Notice, every_kind) {
+    for (const auto opcode : {Opcode::credit_request, Opcode::credit_response, Opcode::event_response,
+                              Opcode::initiator_logout, Opcode::target_logout}) {
+        Notice notice{.opcode = opcode, .tag = Tag::of(0x1122334455667788)};
+        if (opcode == Opcode::credit_request) notice.request_limit_delta = -1;
+        if (opcode == Opcode::target_logout) notice.reason = LogoutReason::multi_channel_action;
+        EXPECT_EQ(decode_notice(encode(notice)), notice);
+    }
+    auto bytes = encode(Notice{.opcode = Opcode::credit_request});
+    bytes[0] = std::byte{0x02};
+    EXPECT_FALSE(decode_notice(bytes));
+}
+
+TEST(Notice, event_request) {
+    const std::vector<std::byte> sense(18, std::byte{0x70});
+    std::vector<std::byte> bytes(kEventRequestBytes + sense.size());
+    EXPECT_EQ(encode(bytes, EventRequest{.tag = Tag::of(3), .request_limit_delta = 1, .sense = sense}), 54U);
+    const auto event = decode_event_request(bytes);
+    ASSERT_TRUE(event);
+    EXPECT_EQ(event->sense.size(), 18U);
+    EXPECT_EQ(event->tag, Tag::of(3));
+    EXPECT_FALSE(decode_event_request(std::span(bytes).first(53)));
+}
+
+}  // namespace
+}  // namespace weft::srp
