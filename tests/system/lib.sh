@@ -19,11 +19,13 @@ mkdir -p "$lab_state"
 
 lab_started=$SECONDS
 step() { printf '[%3d s] %s\n' "$((SECONDS - lab_started))" "$*" >&2; }
-die() { printf '%s: failed: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+lab_why=
+die() { lab_why=$*; printf '%s: failed: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 skip() { printf '%s: skipped: %s\n' "${0##*/}" "$*" >&2; exit 77; }
 
 lab_failed() {
   local status=$1 command=$2
+  lab_why="status $status: $command"
   printf '%s: failed with %s: %s\n' "${0##*/}" "$status" "$command" >&2
   # Where, innermost first; frame 0 is this function.
   local frame=0
@@ -49,6 +51,8 @@ lab_at_exit() {
     done
   fi
   for command in "${lab_exit_commands[@]}"; do eval "$command"; done
+  # Once more, after all those logs: who sees only the end of this sees why.
+  [[ -z $lab_why ]] || printf '%s: failed: %s\n' "${0##*/}" "$lab_why" >&2
   exit "$status"
 }
 trap lab_at_exit EXIT
