@@ -221,6 +221,7 @@ void Device::on_removed() {
     for (const Slot& slot : slots_) {
         if (slot.queue_pair != nullptr) slot.queue_pair->on_device_removed();
     }
+    users_.for_each([](DeviceUser& user) { user.on_device_lost(); });
 }
 
 bool Device::still_present() const {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "common/core/intrusive_list.h"
 #include "common/core/result.h"
 #include "common/reactor/reactor.h"
 #include "common/verbs/completion_queue.h"
@@ -17,6 +18,15 @@
 namespace weft::verbs {
 
 class QueuePair;
+
+// What stands on a device beside its queue pairs and must go before it can.
+class DeviceUser : public ListNode {
+  public:
+    virtual void on_device_lost() = 0;
+
+  protected:
+    ~DeviceUser() = default;
+};
 
 // One RDMA device as one reactor uses it: a context of its own (so that its asynchronous events come to this
 // reactor), its completion queues and the table of its queue pairs.
@@ -48,6 +58,8 @@ class Device final : private reactor::Sleeper::Watch, private CompletionDispatch
     [[nodiscard]] Result<CompletionQueue*> reserve_completions(std::uint32_t count);
     [[nodiscard]] Result<Place> add(QueuePair& queue_pair);
     void remove(const Place& place);
+    void add(DeviceUser& user) { users_.push_back(user); }
+    void remove(DeviceUser& user) { users_.remove(user); }
 
     bool poll();
     [[nodiscard]] bool arm();
@@ -81,6 +93,7 @@ class Device final : private reactor::Sleeper::Watch, private CompletionDispatch
     std::vector<std::unique_ptr<CompletionQueue>> completion_queues_;
     std::vector<Slot> slots_;
     std::vector<std::uint16_t> free_slots_;
+    IntrusiveList<DeviceUser> users_;
     bool usable_ = true;
 };
 

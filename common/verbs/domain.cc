@@ -99,9 +99,13 @@ Result<std::unique_ptr<rdma::Domain>> Domain::create(std::shared_ptr<Device> dev
 }
 
 Domain::Domain(std::shared_ptr<Device> device, ProtectionDomain handle, Executor& executor, Worker& worker)
-    : executor_(executor), worker_(worker), device_(std::move(device)), handle_(std::move(handle)) {}
+    : executor_(executor), worker_(worker), device_(std::move(device)), handle_(std::move(handle)) {
+    device_->add(*this);
+}
 
 Domain::~Domain() {
+    device_->remove(*this);
+    executor_.cancel(loss_);
     for (const auto& job : jobs_) job->abandon();
 }
 
@@ -121,6 +125,19 @@ void Domain::register_memory(std::byte* base, std::size_t length, rdma::Access a
             if (job->domain != nullptr) job->domain->on_registered(job);
         });
     });
+}
+
+void Domain::when_device_lost(std::function<void()> lost) {
+    WEFT_CHECK(lost_ == nullptr);
+    lost_ = std::move(lost);
+    if (!device_->usable()) on_device_lost();
+}
+
+// By a timer, which can be cancelled: the domain may be destroyed before it is told.
+void Domain::on_device_lost() { executor_.start(loss_, Duration{0}); }
+
+void Domain::report_loss() {
+    if (auto lost = std::exchange(lost_, nullptr)) lost();
 }
 
 void Domain::on_registered(const std::shared_ptr<Job>& job) {

@@ -3,6 +3,7 @@
 
 #include <infiniband/verbs.h>
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -15,7 +16,7 @@
 namespace weft::verbs {
 
 // Thread: its reactor's; the pinning runs on the worker.
-class Domain final : public rdma::Domain {
+class Domain final : public rdma::Domain, private DeviceUser {
   public:
     // REQUIRES: `executor` and `worker` outlive it.
     [[nodiscard]] static Result<std::unique_ptr<rdma::Domain>> create(std::shared_ptr<Device> device,
@@ -27,6 +28,7 @@ class Domain final : public rdma::Domain {
 
     void register_memory(std::byte* base, std::size_t length, rdma::Access access,
                          rdma::RegistrationDone done) override;
+    void when_device_lost(std::function<void()> lost) override;
 
     [[nodiscard]] ibv_pd& handle() const { return *handle_; }
     [[nodiscard]] const std::shared_ptr<Device>& device() const { return device_; }
@@ -36,12 +38,16 @@ class Domain final : public rdma::Domain {
 
     Domain(std::shared_ptr<Device> device, ProtectionDomain handle, Executor& executor, Worker& worker);
     void on_registered(const std::shared_ptr<Job>& job);
+    void on_device_lost() override;
+    void report_loss();
 
     Executor& executor_;
     Worker& worker_;
     const std::shared_ptr<Device> device_;
     ProtectionDomain handle_;
     std::vector<std::shared_ptr<Job>> jobs_;
+    std::function<void()> lost_;
+    TimerCall<Domain, &Domain::report_loss> loss_{*this};
 };
 
 }  // namespace weft::verbs

@@ -111,20 +111,15 @@ void Channel::connect(const LoginTerms& terms) {
 }
 
 void Channel::cancel() {
-    switch (state_) {
-        case ChannelState::waiting:
-            executor_.cancel(retry_timer_);
-            enter(ChannelState::idle);
-            return;
-        case ChannelState::resolving:
-        case ChannelState::registering:
-        case ChannelState::connecting: fail_attempt("given up"); return;
-        case ChannelState::idle:
-        case ChannelState::live:
-        case ChannelState::draining:
-        case ChannelState::closing: return;
+    if (state_ == ChannelState::waiting) {
+        executor_.cancel(retry_timer_);
+        enter(ChannelState::idle);
+    } else {
+        cancel_attempt();
     }
 }
+
+void Channel::cancel_attempt() { fail_attempt("given up"); }
 
 void Channel::release_memory() {
     WEFT_CHECK(quiet());
@@ -221,7 +216,6 @@ void Channel::on_established(std::span<const std::byte> private_data) {
     executor_.cancel(attempt_timer_);
     enter(ChannelState::live);
     was_live_ = true;
-    device_removed_ = false;
     probing_ = false;
     heard_ = true;
     misses_ = 0;
@@ -295,7 +289,6 @@ void Channel::lose(const std::string& why) {
 }
 
 void Channel::on_disconnected(rdma::DisconnectReason reason) {
-    if (reason == rdma::DisconnectReason::device_removed) device_removed_ = true;
     if (live()) {
         lose(std::string(rdma::to_string(reason)));
         owner_.on_channel_lost(*this);

@@ -117,6 +117,7 @@ class Channel final : private rdma::ConnectionHandler {
     void disconnect(const std::string& why);  // REQUIRES: live
     // Gives up whatever is on its way to live; on_channel_failed() follows unless it was idle or waiting.
     void cancel();
+    void cancel_attempt();  // the same, but one that waits goes on waiting
     void release_memory();  // REQUIRES: idle or waiting
 
     // --- Data path (channel_traffic.cc) ---
@@ -142,7 +143,6 @@ class Channel final : private rdma::ConnectionHandler {
     [[nodiscard]] bool weft_peer() const { return weft_peer_; }
     [[nodiscard]] srp::MultiChannelResult login_result() const { return login_result_; }
     [[nodiscard]] std::optional<srp::RejectReason> reject_reason() const { return reject_reason_; }
-    [[nodiscard]] bool device_removed() const { return device_removed_; }
     [[nodiscard]] const DeviceMemory* memory() const { return memory_; }
     [[nodiscard]] const std::string& problem() const { return problem_; }
     [[nodiscard]] const std::string& path() const { return path_; }
@@ -243,7 +243,6 @@ class Channel final : private rdma::ConnectionHandler {
     bool was_live_ = false;  // of the connection being closed
     std::string problem_;
     std::optional<srp::RejectReason> reject_reason_;
-    bool device_removed_ = false;
     bool weft_peer_ = false;
     srp::MultiChannelResult login_result_ = srp::MultiChannelResult::none_existed;
 

@@ -15,11 +15,15 @@
 
 namespace weft::initiator {
 
+class DeviceMemory;
+
 class DeviceMemoryOwner {
   public:
     virtual ~DeviceMemoryOwner() = default;
     // A region became usable on a device, or it is known that it never will.
     virtual void on_region_settled(RegionId id) = 0;
+    // The device is gone. Once; the memory is to be destroyed as soon as no connection is in its domain.
+    virtual void on_device_lost(DeviceMemory& memory) = 0;
 };
 
 // Owner: the session. Thread: its reactor's. REQUIRES: outlives the connections in its domain and what was
@@ -27,12 +31,18 @@ class DeviceMemoryOwner {
 class DeviceMemory {
   public:
     DeviceMemory(std::string device, std::unique_ptr<rdma::Domain> domain, DeviceMemoryOwner& owner)
-        : device_(std::move(device)), owner_(owner), domain_(std::move(domain)) {}
+        : device_(std::move(device)), owner_(owner), domain_(std::move(domain)) {
+        domain_->when_device_lost([this] {
+            lost_ = true;
+            owner_.on_device_lost(*this);
+        });
+    }
     DeviceMemory(const DeviceMemory&) = delete;
     DeviceMemory& operator=(const DeviceMemory&) = delete;
 
     [[nodiscard]] const std::string& device() const { return device_; }
     [[nodiscard]] rdma::Domain& domain() { return *domain_; }
+    [[nodiscard]] bool lost() const { return lost_; }  // its device is gone
 
     // Registers it for the target to read and write; asynchronous.
     void add(const Region& region);
@@ -60,6 +70,7 @@ class DeviceMemory {
 
     std::string device_;
     DeviceMemoryOwner& owner_;
+    bool lost_ = false;
     std::uint64_t next_generation_ = 1;
     std::unique_ptr<rdma::Domain> domain_;  // destroyed after the registrations below
     Entry own_;

@@ -128,7 +128,6 @@ class Session final : private ChannelOwner, private DeviceMemoryOwner, private R
     void become_live();
     void connect_others();
     void finish_stop();
-    void forget_device(const DeviceMemory* memory);
 
     // session_recovery.cc
     Result<DeviceMemory*> memory_for(const rdma::Connection& connection) override;
@@ -162,6 +161,8 @@ class Session final : private ChannelOwner, private DeviceMemoryOwner, private R
     void on_command_finished(Command& command) override;
     void on_room(Channel& channel) override;
     void on_region_settled(RegionId id) override;
+    void on_device_lost(DeviceMemory& memory) override;
+    void forget_lost_devices();
     void on_region_added(const Region& region) override;
     void on_region_removed(RegionId id) override;
     void add_waits(SessionStatus& status) const;

@@ -11,7 +11,7 @@ namespace weft::initiator {
 Result<DeviceMemory*> Session::memory_for(const rdma::Connection& connection) {
     const std::string name = connection.device();
     for (auto& device : devices_) {
-        if (device->device() == name) return device.get();
+        if (device->device() == name && !device->lost()) return device.get();
     }
     auto domain = fabric_.open_domain(connection);
     if (!domain) return Failure(domain.error());
@@ -23,15 +23,28 @@ Result<DeviceMemory*> Session::memory_for(const rdma::Connection& connection) {
     return &memory;
 }
 
-// The RDMA device is gone: whatever refers to it must go too, or its removal hangs.
-void Session::forget_device(const DeviceMemory* memory) {
-    for (const auto& channel : channels_) {
-        if (channel->memory() == memory && !channel->quiet()) return;  // the last of them does it
-    }
+// Whatever refers to the device must go, or its removal waits for us. Queue pairs are told by the fabric; attempts
+// that have none yet are given up here.
+void Session::on_device_lost(DeviceMemory& memory) {
     for (auto& channel : channels_) {
-        if (channel->memory() == memory) channel->release_memory();
+        if (channel->memory() == &memory && !channel->live()) channel->cancel_attempt();
     }
-    std::erase_if(devices_, [memory](const auto& device) { return device.get() == memory; });
+    forget_lost_devices();
+}
+
+void Session::forget_lost_devices() {
+    const auto forgotten = [this](const auto& memory) {
+        if (!memory->lost()) return false;
+        const auto stands_on_it = [&](const auto& channel) { return channel->memory() == memory.get(); };
+        for (const auto& channel : channels_) {
+            if (stands_on_it(channel) && !channel->quiet()) return false;
+        }
+        for (auto& channel : channels_) {
+            if (stands_on_it(channel)) channel->release_memory();
+        }
+        return true;
+    };
+    std::erase_if(devices_, forgotten);
 }
 
 Duration Session::backoff(std::uint32_t failures) const {
@@ -74,7 +87,7 @@ void Session::on_channel_live(Channel& channel) {
 }
 
 void Session::on_channel_failed(Channel& channel) {
-    if (channel.device_removed()) forget_device(channel.memory());
+    forget_lost_devices();
     ++channel.failures;
     if (state_ == SessionState::live) {
         channel.wait(backoff(channel.failures));
@@ -164,7 +177,7 @@ void Session::close_channels(const std::string& why) {
 
 void Session::on_channel_drained(Channel& channel) {
     take_back(channel);
-    if (channel.device_removed()) forget_device(channel.memory());
+    forget_lost_devices();
     if (state_ == SessionState::live) {
         ++channel.failures;
         channel.wait(backoff(channel.failures));

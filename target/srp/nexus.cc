@@ -43,16 +43,26 @@ std::string Nexus::name() const { return srp::to_string(initiator_); }
 Result<NexusDomain*> Nexus::domain_for(const rdma::ConnectionRequest& request) {
     const std::string device = request.device();
     for (const auto& domain : domains_)
-        if (domain->device() == device) return domain.get();
+        if (domain->device() == device && !domain->lost()) return domain.get();
     auto opened = port_.fabric().open_domain(request);
     if (!opened) return tl::unexpected(opened.error());
-    domains_.push_back(std::make_unique<NexusDomain>(device, std::move(*opened)));
+    // Its loss ends the channels on it; the last of them to be reaped takes the domain along.
+    domains_.push_back(
+        std::make_unique<NexusDomain>(device, std::move(*opened), [this] { drop_lost_domains(); }));
     NexusDomain& domain = *domains_.back();
     for (const auto& entry : luns_.entries()) {
         const auto memory = entry->unit->device().memory();
         if (memory && memory->id != kNoRegion) domain.register_volume(*memory, entry->unit->identity().name);
     }
     return &domain;
+}
+
+void Nexus::drop_lost_domains() {
+    std::erase_if(domains_, [this](const auto& domain) {
+        return domain->lost() && std::none_of(channels_.begin(), channels_.end(), [&](const auto& channel) {
+                   return &channel->domain() == domain.get();
+               });
+    });
 }
 
 bool Nexus::has_room(srp::MultiChannelAction action) const {
@@ -158,6 +168,7 @@ void Nexus::reap() {
             return channel->id() != item.channel && channel->id() < item.before;
         });
     });
+    drop_lost_domains();
     for (const auto& channel : channels_) channel->go_on();
     if (!channels_.empty()) return;
     idle_since_ = port_.executor().now();

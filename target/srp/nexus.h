@@ -84,6 +84,7 @@ class Nexus {
   private:
     Nexus(Port& port, const srp::PortId& initiator, std::vector<Export> exports, Slab slab);
     [[nodiscard]] Result<NexusDomain*> domain_for(const rdma::ConnectionRequest& request);
+    void drop_lost_domains();  // those that no channel stands on any more
     void reap();
     void on_grace_over();
 

@@ -20,13 +20,20 @@ namespace weft::target {
 // registrations.
 class NexusDomain {
   public:
-    NexusDomain(std::string device, std::unique_ptr<rdma::Domain> domain)
-        : device_(std::move(device)), domain_(std::move(domain)) {}
+    // `on_lost`: the device is gone; destroy this as soon as no channel stands on it.
+    NexusDomain(std::string device, std::unique_ptr<rdma::Domain> domain, std::function<void()> on_lost)
+        : device_(std::move(device)), domain_(std::move(domain)) {
+        domain_->when_device_lost([this, on_lost = std::move(on_lost)] {
+            lost_ = true;
+            on_lost();
+        });
+    }
     NexusDomain(const NexusDomain&) = delete;
     NexusDomain& operator=(const NexusDomain&) = delete;
 
     [[nodiscard]] const std::string& device() const { return device_; }
     [[nodiscard]] rdma::Domain& domain() { return *domain_; }
+    [[nodiscard]] bool lost() const { return lost_; }
 
     // Registers the nexus' data buffers, once; `done` runs when that is settled, at once if it is already.
     // After a failure the next call tries again.
@@ -54,6 +61,7 @@ class NexusDomain {
     std::vector<std::unique_ptr<rdma::Registration>> volumes_;
     std::vector<Done> waiting_;
     bool registering_ = false;
+    bool lost_ = false;
 };
 
 }  // namespace weft::target

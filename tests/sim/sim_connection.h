@@ -14,6 +14,9 @@
 
 namespace weft::sim {
 
+// Each address is on a device of its own.
+[[nodiscard]] inline std::string sim_device(const std::string& address) { return "sim-" + address; }
+
 struct DomainState {
     struct Entry {
         std::byte* base;
@@ -21,6 +24,8 @@ struct DomainState {
         rdma::Access access;
     };
     std::map<std::uint32_t, Entry> keys;
+    std::string device;
+    std::function<void()> lost;  // told once when the device is taken away
 
     // The entry that covers [address, address + length), or null.
     [[nodiscard]] const Entry* find(std::uint32_t key, std::uint64_t address, std::uint64_t length) const;
@@ -28,10 +33,11 @@ struct DomainState {
 
 class SimDomain final : public rdma::Domain {
   public:
-    explicit SimDomain(SimFabric& fabric) : fabric_(fabric), state_(std::make_shared<DomainState>()) {}
+    SimDomain(SimFabric& fabric, std::string device);
     ~SimDomain() override;  // REQUIRES: no registration left
     void register_memory(std::byte* base, std::size_t length, rdma::Access access,
                          rdma::RegistrationDone done) override;
+    void when_device_lost(std::function<void()> lost) override { state_->lost = std::move(lost); }
     [[nodiscard]] const std::shared_ptr<DomainState>& state() const { return state_; }
 
   private:
@@ -132,7 +138,7 @@ class SimConnection final : public rdma::Connection {
     [[nodiscard]] rdma::Limits limits() const override { return {256, qp_->reads_max}; }
     [[nodiscard]] std::string peer() const override { return qp_->remote + ":" + std::to_string(qp_->port); }
     [[nodiscard]] std::string local() const override { return qp_->local; }
-    [[nodiscard]] std::string device() const override { return "sim0"; }
+    [[nodiscard]] std::string device() const override { return sim_device(qp_->local); }
 
     void resolve(int timeout_ms);
     void kill() { qp_->abandon(); }
@@ -164,7 +170,7 @@ class SimRequest final : public rdma::ConnectionRequest {
     [[nodiscard]] std::span<const std::byte> private_data() const override { return data_; }
     [[nodiscard]] std::string peer() const override { return initiator_->local + ":0"; }
     [[nodiscard]] std::string local() const override { return initiator_->remote; }
-    [[nodiscard]] std::string device() const override { return "sim0"; }
+    [[nodiscard]] std::string device() const override { return sim_device(local()); }
     [[nodiscard]] std::uint8_t peer_responder_resources() const override {
         return initiator_->parameters.responder_resources;
     }

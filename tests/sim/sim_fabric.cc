@@ -46,7 +46,16 @@ class SimRegistration final : public rdma::Registration {
     std::uint32_t key_;
 };
 
-SimDomain::~SimDomain() { WEFT_CHECK(state_->keys.empty()); }
+SimDomain::SimDomain(SimFabric& fabric, std::string device)
+    : fabric_(fabric), state_(std::make_shared<DomainState>()) {
+    state_->device = std::move(device);
+    fabric_.domains_.push_back(state_);
+}
+
+SimDomain::~SimDomain() {
+    WEFT_CHECK(state_->keys.empty());
+    std::erase(fabric_.domains_, state_);
+}
 
 void SimDomain::register_memory(std::byte* base, std::size_t length, rdma::Access access,
                                 rdma::RegistrationDone done) {
@@ -116,14 +125,38 @@ std::unique_ptr<rdma::Connection> SimFabric::connect(const rdma::Endpoint& desti
     return connection;
 }
 
-Result<std::unique_ptr<rdma::Domain>> SimFabric::make_domain() { return std::make_unique<SimDomain>(*this); }
 Result<std::unique_ptr<rdma::Domain>> SimFabric::open_domain(const rdma::ConnectionRequest& request) {
-    (void)request;
-    return make_domain();
+    return std::make_unique<SimDomain>(*this, request.device());
 }
 Result<std::unique_ptr<rdma::Domain>> SimFabric::open_domain(const rdma::Connection& connection) {
-    (void)connection;
-    return make_domain();
+    return std::make_unique<SimDomain>(*this, connection.device());
+}
+
+void SimFabric::take_device_away(const std::string& address) {
+    network_.cut(address, "*");
+    network_.cut("*", address);
+    for (SimConnection* connection : connections_) {
+        if (connection->local() == address) connection->qp().fail(rdma::DisconnectReason::device_removed);
+    }
+    for (const auto& domain : domains_) {
+        if (domain->device != sim_device(address)) continue;
+        network_.world().after(Duration{0}, &node_, [weak = std::weak_ptr(domain)] {
+            const auto state = weak.lock();
+            if (state == nullptr) return;
+            if (auto lost = std::exchange(state->lost, nullptr)) lost();
+        });
+    }
+}
+
+void SimFabric::bring_device_back(const std::string& address) {
+    network_.heal(address, "*");
+    network_.heal("*", address);
+}
+
+std::size_t SimFabric::domains_on(const std::string& address) const {
+    return static_cast<std::size_t>(
+        std::count_if(domains_.begin(), domains_.end(),
+                      [device = sim_device(address)](const auto& domain) { return domain->device == device; }));
 }
 
 SimConnection::SimConnection(std::shared_ptr<Qp> qp) : qp_(std::move(qp)) {

@@ -26,6 +26,7 @@
 
 namespace weft::sim {
 
+struct DomainState;
 class SimConnection;
 class SimFabric;
 class SimListener;
@@ -74,6 +75,12 @@ class SimFabric final : public rdma::Fabric {
     Result<std::unique_ptr<rdma::Domain>> open_domain(const rdma::ConnectionRequest& request) override;
     Result<std::unique_ptr<rdma::Domain>> open_domain(const rdma::Connection& connection) override;
 
+    // The RDMA device of one of our addresses is removed: connections end, domains are told. And it, or a new one, is
+    // there again. REQUIRES of its users: domains_on(address) becomes 0 in between.
+    void take_device_away(const std::string& address);
+    void bring_device_back(const std::string& address);
+    [[nodiscard]] std::size_t domains_on(const std::string& address) const;
+
     [[nodiscard]] Node& node() { return node_; }
     [[nodiscard]] Network& network() { return network_; }
     [[nodiscard]] const std::vector<std::string>& addresses() const { return addresses_; }
@@ -83,12 +90,12 @@ class SimFabric final : public rdma::Fabric {
     friend class SimConnection;
     friend class SimDomain;
     friend class SimListener;
-    Result<std::unique_ptr<rdma::Domain>> make_domain();
 
     Network& network_;
     Node& node_;
     std::vector<std::string> addresses_;
     std::vector<SimConnection*> connections_;  // in the order they were made
+    std::vector<std::shared_ptr<DomainState>> domains_;
 };
 
 }  // namespace weft::sim

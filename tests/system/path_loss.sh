@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The wire fails under verified I/O: silence, silence in one direction, one queue pair lost; and one of two wires
-# while the other goes on.
+# The wire fails under verified I/O: silence, silence in one direction, one queue pair lost, a link down and its RDMA
+# device made anew; and one of two wires while the other goes on.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/daemons.sh"
 
@@ -75,6 +75,23 @@ goes_on double 40
 qp_heal "$qpn"
 wait_for 60 channels_ready 4
 step "queue pair $qpn was cut; $(($(losses) - before)) lost, all are back"
+
+# A link goes down and comes back. Soft-RoCE does not recover from that by itself (its QP 1 stays in error): the devices at
+# both ends are made anew, while the daemons on them run and have lost their connections over them before.
+step 'the link of wire 1 is down'
+begin=$(now_ms)
+link_down wire1a
+wait_for 40 single_waits
+goes_on double 40
+step "two wires: going on $(($(now_ms) - begin)) ms after the link went"
+link_up wire1a
+rxe_again rxe1a
+rxe_again rxe1b
+begin=$(now_ms)
+goes_on single 60
+step "one wire: going on $(($(now_ms) - begin)) ms after the devices are back"
+goes_on double 40
+wait_for 60 channels_ready 4
 
 load_end single
 load_end double

@@ -74,6 +74,7 @@ class Bench {
         target_node = &world.add_node("target" + std::to_string(++target_lives));
         auto& fabric =
             target_node->keep(std::make_unique<sim::SimFabric>(network, *target_node, target_addresses));
+        target_fabric = &fabric;
         if (real) {
             weft_target = &target_node->keep(std::make_unique<RealTarget>(world, *target_node, fabric, habits,
                                                                           medium, options.target_port));
@@ -181,6 +182,7 @@ class Bench {
     Habits habits;
     Medium medium;
     sim::Node* target_node = nullptr;
+    sim::SimFabric* target_fabric = nullptr;
     FakeTarget* target = nullptr;
     RealTarget* weft_target = nullptr;
     int target_lives = 0;

@@ -55,6 +55,7 @@ class HandFabric final : public rdma::Fabric {
         void register_memory(std::byte*, std::size_t, rdma::Access, rdma::RegistrationDone done) override {
             executor_.post([done = std::move(done)] { done(std::make_unique<Registered>()); });
         }
+        void when_device_lost(std::function<void()>) override {}
 
       private:
         Executor& executor_;

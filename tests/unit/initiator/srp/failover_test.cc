@@ -134,6 +134,51 @@ TEST(Failover, a_refused_abort_leads_to_a_new_login) {
     EXPECT_EQ(bench.ghosts(), 0U);
 }
 
+// The kernel waits with a device's removal until everything on it has been closed.
+TEST(Failover, a_device_that_is_removed_is_let_go_and_used_again_when_it_is_back) {
+    Bench bench(3, 2, 2, true);
+    ASSERT_TRUE(bench.open());
+    Load load(bench);
+    for (sim::SimFabric* side : {bench.initiator_fabric.get(), bench.target_fabric}) {
+        const std::string address = side == bench.target_fabric ? "t0" : "i0";
+        bench.world.run_for(50ms);
+        ASSERT_EQ(side->domains_on(address), 1U);
+        side->take_device_away(address);
+        ASSERT_TRUE(bench.world.run_until([&] { return side->domains_on(address) == 0; }, 5s)) << address;
+        const std::uint64_t before = load.done;
+        bench.world.run_for(200ms);
+        EXPECT_GT(load.done, before + 50);
+        side->bring_device_back(address);
+        ASSERT_TRUE(bench.all_live());
+    }
+    load.stop();
+    ASSERT_TRUE(bench.world.run_until([&] { return load.in_flight() == 0; }, 10s));
+    EXPECT_EQ(load.failed, 0U);
+    EXPECT_EQ(load.wrong, 0U);
+}
+
+TEST(Failover, a_device_whose_channels_were_lost_before_is_let_go_as_well) {
+    Bench bench(4, 1, 2);
+    ASSERT_TRUE(bench.open());
+    bench.network.cut("i0", "*");
+    bench.network.cut("*", "i0");
+    // Whatever the channels are doing then: being lost, waiting for the next attempt, trying.
+    for (const Duration pause : {100ms, 2000ms, 3500ms, 700ms}) {
+        bench.world.run_for(pause);
+        bench.initiator_fabric->take_device_away("i0");
+        ASSERT_TRUE(
+            bench.world.run_until([&] { return bench.initiator_fabric->domains_on("i0") == 0; }, 5s));
+        bench.initiator_fabric->bring_device_back("i0");
+        if (pause == 2000ms) {
+            ASSERT_TRUE(bench.all_live());
+        }
+        bench.network.cut("i0", "*");
+    }
+    bench.network.heal_all();
+    ASSERT_TRUE(bench.all_live());
+    EXPECT_EQ(bench.run(IoOp::read, 0, 1), IoStatus::ok);
+}
+
 TEST(Failover, a_target_that_was_started_anew_is_logged_in_to_from_scratch) {
     Bench bench(5, 2, 1);
     ASSERT_TRUE(bench.open());
