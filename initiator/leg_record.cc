@@ -15,7 +15,8 @@
 namespace weft::initiator {
 
 namespace {
-constexpr std::string_view kTitle = "weft-legs 1";
+constexpr std::string_view kTitle = "weft-legs 2";
+constexpr std::string_view kTitleWithoutEpochs = "weft-legs 1";
 constexpr std::size_t kFileBytesMax = 1U << 20U;
 }  // namespace
 
@@ -23,7 +24,8 @@ std::string to_text(const std::vector<LegRecord>& legs) {
     std::string text(kTitle);
     text += '\n';
     for (const auto& leg : legs) {
-        text += leg.identity + " " + std::to_string(leg.block_size) + " " + std::to_string(leg.blocks) + "\n";
+        text += leg.identity + " " + std::to_string(leg.block_size) + " " + std::to_string(leg.blocks) + " " +
+                leg.epoch.to_string() + "\n";
     }
     return text;
 }
@@ -31,14 +33,22 @@ std::string to_text(const std::vector<LegRecord>& legs) {
 Result<std::vector<LegRecord>> parse_leg_records(std::string_view text) {
     std::istringstream lines{std::string(text)};
     std::string line;
-    if (!std::getline(lines, line) || line != kTitle) return fail("not a record of legs");
+    if (!std::getline(lines, line) || (line != kTitle && line != kTitleWithoutEpochs))
+        return fail("not a record of legs");
+    const bool epochs = line == kTitle;
     std::vector<LegRecord> legs;
     while (std::getline(lines, line)) {
         std::istringstream words(line);
         LegRecord leg;
+        std::string epoch;
         std::string rest;
-        if (!(words >> leg.identity >> leg.block_size >> leg.blocks) || (words >> rest))
-            return fail("not a record of a leg: " + line);
+        bool good = static_cast<bool>(words >> leg.identity >> leg.block_size >> leg.blocks);
+        if (good && epochs) {
+            const auto parsed = words >> epoch ? Uuid::parse(epoch) : std::nullopt;
+            good = parsed.has_value();
+            leg.epoch = parsed.value_or(Uuid{});
+        }
+        if (!good || (words >> rest)) return fail("not a record of a leg: " + line);
         legs.push_back(std::move(leg));
     }
     return legs;

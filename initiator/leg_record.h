@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/core/result.h"
+#include "common/core/uuid.h"
 
 namespace weft::initiator {
 
@@ -17,11 +18,14 @@ struct LegRecord {
     std::string identity;  // no white space; "-": the unit says nothing of itself
     std::uint32_t block_size = 0;
     std::uint64_t blocks = 0;
+    // Of the medium's cache (scsi::Epoch) when what was written last was acknowledged; nil: not known.
+    Uuid epoch = {};
 
     friend bool operator==(const LegRecord&, const LegRecord&) = default;
 };
 
-// As text: "weft-legs 1", then a line "IDENTITY BLOCK_SIZE BLOCKS" per leg in order.
+// As text: "weft-legs 2", then a line "IDENTITY BLOCK_SIZE BLOCKS EPOCH" per leg in order. Version 1 had no
+// EPOCH.
 [[nodiscard]] std::string to_text(const std::vector<LegRecord>& legs);
 [[nodiscard]] Result<std::vector<LegRecord>> parse_leg_records(std::string_view text);
 

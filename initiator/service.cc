@@ -124,8 +124,10 @@ Result<void> Service::attach(const std::string& name) {
         enter(slot, VolumeState::attaching);
     }
     // A disk that waits for us has users; its I/O waits in the kernel, and so do we, however long it takes.
-    const auto patience = left_by_another(*volume) ? std::chrono::milliseconds(-1) : patience_of(config_);
-    auto made = Volume::attach(*sites_[placement_.volumes.at(name)], *control_, config_, *volume, patience);
+    const bool inherited = left_by_another(*volume);
+    const auto patience = inherited ? std::chrono::milliseconds(-1) : patience_of(config_);
+    auto made = Volume::attach(*sites_[placement_.volumes.at(name)], *control_, config_, *volume, patience,
+                               inherited);
     const std::lock_guard lock(mutex_);
     if (!made) {
         enter(slot, VolumeState::detached, made.error().what);

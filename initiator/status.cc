@@ -54,6 +54,7 @@ Json to_json(const VolumeStatus& volume) {
             {"write_bytes", volume.counters.bytes_written},
             {"flushes", volume.counters.flushes},
             {"retries", volume.counters.retries},
+            {"lost_caches", volume.counters.lost_caches},
             {"memory_bytes", volume.disk.memory_bytes},
             {"legs", legs},
             {"waits", waits}};

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "common/core/log.h"
-#include "initiator/leg_record.h"
 
 namespace weft::initiator {
 
@@ -70,10 +69,10 @@ Failure Volume::at(const config::Place& place, const std::string& what) const {
 Result<std::unique_ptr<Volume>> Volume::attach(Site& site, ublk::Control& control,
                                                const config::Initiator& initiator,
                                                const config::Volume& volume,
-                                               std::chrono::milliseconds patience) {
+                                               std::chrono::milliseconds patience, bool inherited) {
     auto made = std::unique_ptr<Volume>(new Volume(site, initiator, volume));
     if (auto found = made->find_legs(patience); !found) return Failure(found.error());
-    if (auto fine = made->check_legs(); !fine) return Failure(fine.error());
+    if (auto fine = made->check_legs(inherited); !fine) return Failure(fine.error());
     if (auto built = made->build_tree(); !built) return Failure(built.error());
     const ublk::Seat seat{site.thread().reactor(), site.thread().regions(), *made->linear_,
                           ublk::ports_on(site.thread().ring())};
@@ -131,7 +130,7 @@ Result<void> Volume::find_unit(Leg& leg, std::chrono::milliseconds patience) {
     return {};
 }
 
-Result<void> Volume::check_legs() const {
+Result<void> Volume::check_legs(bool inherited) {
     std::vector<LegRecord> now;
     for (const Leg& leg : legs_) {
         const block::Geometry& geometry = leg.unit ? leg.unit->geometry : leg.store->geometry();
@@ -140,7 +139,8 @@ Result<void> Volume::check_legs() const {
             identity =
                 !leg.unit->designator.empty() ? "unit:" + leg.unit->designator : "serial:" + leg.unit->serial;
         }
-        now.push_back({without_spaces(identity), geometry.block_size, geometry.blocks});
+        now.push_back({without_spaces(identity), geometry.block_size, geometry.blocks,
+                       leg.unit ? leg.unit->epoch.id : Uuid{}});
         if (geometry.block_size != now.front().block_size) {
             return at(leg.config->place,
                       "its legs have different block sizes (" + std::to_string(now.front().block_size) +
@@ -158,23 +158,45 @@ Result<void> Volume::check_legs() const {
                                          " to use the volume as it is now, with other content");
         }
     }
+    for (std::size_t i = 0; inherited && *before && i < (*before)->size(); ++i) {
+        // The old one stays on record until its end has been reported: remember_epoch().
+        legs_[i].heritage = RemoteDeviceOptions::Heritage{(**before)[i].epoch};
+        now[i].epoch = (**before)[i].epoch;
+    }
+    records_ = now;
     if (!*before || **before != now) {
         if (auto saved = save_leg_records(path, now); !saved) return at(config_.place, saved.error().what);
     }
     return {};
 }
 
+RemoteDeviceOptions Volume::device_options(std::size_t leg) {
+    RemoteDeviceOptions options;
+    options.name = config_.name;
+    options.queue_timeout = config_.queue_timeout;
+    options.on_loss = config_.on_loss;
+    options.heritage = legs_[leg].heritage;
+    options.on_epoch = [this, leg](const Uuid& epoch) { remember_epoch(leg, epoch); };
+    return options;
+}
+
+// On the reactor, which it holds up for as long as a small file takes: after a target's host was started
+// anew, once.
+void Volume::remember_epoch(std::size_t leg, const Uuid& epoch) {
+    records_[leg].epoch = epoch;
+    const auto saved = save_leg_records(record_path(initiator_, config_.name), records_);
+    if (!saved) log::warn("volume {}: {}", config_.name, saved.error().what);
+}
+
 Result<void> Volume::build_tree() {
     Result<void> built;
     site_.thread().call([&] {
         std::vector<block::BlockDevice*> children;
-        for (Leg& leg : legs_) {
+        for (std::size_t i = 0; i < legs_.size(); ++i) {
+            Leg& leg = legs_[i];
             if (leg.unit) {
-                RemoteDeviceOptions options;
-                options.name = config_.name;
-                options.queue_timeout = config_.queue_timeout;
-                options.on_loss = config_.on_loss;
-                auto remote = std::make_unique<RemoteDevice>(*site_.session(leg.target), *leg.unit, options);
+                auto remote =
+                    std::make_unique<RemoteDevice>(*site_.session(leg.target), *leg.unit, device_options(i));
                 leg.remote = remote.get();
                 leg.device = std::move(remote);
             } else {
@@ -266,6 +288,7 @@ VolumeStatus Volume::status() {
             status.counters.bytes_written += remote.counters.bytes_written;
             status.counters.retries += remote.counters.retries;
             status.counters.errors += remote.counters.errors;
+            status.counters.lost_caches += remote.counters.lost_caches;
         }
     });
     return status;

@@ -13,6 +13,7 @@
 #include "common/core/result.h"
 #include "common/uring/file_device.h"
 #include "common/uring/file_store.h"
+#include "initiator/leg_record.h"
 #include "initiator/site.h"
 #include "initiator/srp/remote_device.h"
 #include "initiator/ublk/device.h"
@@ -45,12 +46,14 @@ struct VolumeStatus {
 class Volume {
   public:
     // Finds the legs, builds the tree and makes the disk, or takes it over from a daemon that died.
-    // `patience`: how long a target may take to answer; negative: for ever. An error is one sentence that
-    // starts with file:line; nothing is left behind then.
+    // `patience`: how long a target may take to answer; negative: for ever. `inherited`: a daemon before us
+    // has left the disk to us. An error is one sentence that starts with file:line; nothing is left behind
+    // then.
     [[nodiscard]] static Result<std::unique_ptr<Volume>> attach(Site& site, ublk::Control& control,
                                                                 const config::Initiator& initiator,
                                                                 const config::Volume& volume,
-                                                                std::chrono::milliseconds patience);
+                                                                std::chrono::milliseconds patience,
+                                                                bool inherited);
     Volume(const Volume&) = delete;
     Volume& operator=(const Volume&) = delete;
     ~Volume();  // REQUIRES: detached, left, or never given a disk
@@ -76,6 +79,7 @@ class Volume {
         std::unique_ptr<uring::FileStore> store;
         std::unique_ptr<block::BlockDevice> device;
         RemoteDevice* remote = nullptr;  // == device, for remote legs
+        std::optional<RemoteDeviceOptions::Heritage> heritage;
     };
 
     Volume(Site& site, const config::Initiator& initiator, config::Volume config);
@@ -83,7 +87,9 @@ class Volume {
     [[nodiscard]] Result<void> find_unit(Leg& leg, std::chrono::milliseconds patience);
     [[nodiscard]] Result<void> open_file(Leg& leg, std::uint32_t block_size);
     [[nodiscard]] Result<void> build_tree();
-    [[nodiscard]] Result<void> check_legs() const;
+    [[nodiscard]] Result<void> check_legs(bool inherited);
+    [[nodiscard]] RemoteDeviceOptions device_options(std::size_t leg);
+    void remember_epoch(std::size_t leg, const Uuid& epoch);
     void dismantle();
     void close_legs();
     [[nodiscard]] Failure at(const config::Place& place, const std::string& what) const;
@@ -93,6 +99,7 @@ class Volume {
     const config::Volume config_;
     Uuid uuid_;
     std::vector<Leg> legs_;
+    std::vector<LegRecord> records_;  // as saved; once the tree is built the reactor's
     std::unique_ptr<block::LinearDevice> linear_;
     std::unique_ptr<ublk::Device> disk_;
 };

@@ -2,6 +2,7 @@
 #include "target/volume.h"
 
 #include <algorithm>
+#include <fstream>
 #include <utility>
 
 #include "common/block/null_device.h"
@@ -23,6 +24,16 @@ srp::PortId port_of(const std::string& initiator) {
     return srp::port_id_of_initiator(initiator);
 }
 
+// What a file holds is the kernel's until it is flushed, and lives as long as the kernel does; what memory
+// holds, as long as we do.
+scsi::Epoch epoch_of(config::BackendKind backend) {
+    if (backend == config::BackendKind::memory) return {.id = Uuid::random(), .whole = true};
+    if (backend == config::BackendKind::null) return {};
+    std::string boot;
+    std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
+    return {.id = Uuid::parse(boot).value_or(Uuid::random())};
+}
+
 block::Geometry null_geometry(const config::ExportedVolume& config) {
     block::Geometry geometry;
     geometry.block_size = config.block_size;
@@ -36,9 +47,9 @@ block::Geometry null_geometry(const config::ExportedVolume& config) {
 
 Volume::Volume(const config::Target& target, const config::ExportedVolume& config)
     : config_(config),
-      uuid_(config.uuid
-                ? *config.uuid
-                : Uuid::from_name(target.uuid ? target.uuid->to_string() : target.name, config.name)) {}
+      uuid_(config.uuid ? *config.uuid
+                        : Uuid::from_name(target.uuid ? target.uuid->to_string() : target.name, config.name)),
+      epoch_(epoch_of(config.backend)) {}
 
 Volume::~Volume() { WEFT_CHECK(seats_.empty()); }
 
@@ -95,7 +106,7 @@ Result<void> Volume::seat(daemon::ReactorThread& thread, const srp::PortId& targ
             seated = fail(place() + device.error().what, device.error().code);
             return;
         }
-        lun::Identity identity{uuid_, config_.name, target_port};
+        lun::Identity identity{uuid_, config_.name, target_port, epoch_};
         Seat& seat = seats_.emplace_back();
         seat.thread = &thread;
         seat.device = std::move(*device);

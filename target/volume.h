@@ -54,6 +54,7 @@ class Volume {
 
     const config::ExportedVolume config_;
     const Uuid uuid_;
+    const scsi::Epoch epoch_;
     std::unique_ptr<uring::FileStore> file_;
     std::unique_ptr<block::MemoryStore> memory_;
     std::vector<Seat> seats_;

@@ -36,6 +36,10 @@ class BlockDevice {
     // REQUIRES: io is the submitter's; io.done set; io.scratch holds scratch_bytes().
     void submit(IoRequest& io);
 
+    // A flush that this device failed (its scratch names it) was part of one that is about to be answered
+    // with an error: now whoever asked knows. Told by the device above, in the turn of that answer.
+    virtual void on_failure_told(const std::byte* scratch) { static_cast<void>(scratch); }
+
     [[nodiscard]] std::size_t in_flight() const { return in_flight_; }
     [[nodiscard]] Executor& executor() const { return executor_; }
 

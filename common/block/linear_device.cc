@@ -150,6 +150,16 @@ void LinearDevice::start_flush(Pending& pending) {
     if (pending.parts == 0) complete(*pending.io, IoStatus::ok);
 }
 
+// Walks the parts as start_flush() made them.
+void LinearDevice::tell_failure(const Pending& pending) {
+    const std::byte* at = pending.io->scratch + round_up(sizeof(Pending)) + round_up(sizeof(Part));
+    for (const Leg& leg : legs_) {
+        if (!leg.device->geometry().volatile_cache) continue;
+        leg.device->on_failure_told(at);
+        at += part_bytes_;
+    }
+}
+
 void LinearDevice::start_range(Pending& pending) {
     const IoRequest& io = *pending.io;
     std::uint64_t lba = io.lba;
@@ -177,6 +187,7 @@ void LinearDevice::on_part_done(Pending& pending, IoStatus status) {
     if (--pending.remaining > 0) return;
     const IoStatus result = pending.status;
     IoRequest& io = *pending.io;
+    if (io.op == IoOp::flush && result != IoStatus::ok) tell_failure(pending);
     std::destroy_at(&pending);
     complete(io, result);
 }

@@ -45,6 +45,7 @@ class LinearDevice final : public BlockDevice {
     [[nodiscard]] std::size_t leg_of(std::uint64_t lba) const;
     [[nodiscard]] Part& make_part(Pending& pending, std::size_t leg);
     void start_flush(Pending& pending);
+    void tell_failure(const Pending& pending);
     void start_range(Pending& pending);
     void on_part_done(Pending& pending, IoStatus status);
 

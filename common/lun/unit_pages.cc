@@ -24,7 +24,8 @@ constexpr std::size_t kProductBytes = 16;
 constexpr std::string_view kProduct = "volume";
 constexpr std::string_view kRevision = "0001";
 constexpr std::array kPages = {scsi::kVpdSupportedPages, scsi::kVpdSerialNumber,    scsi::kVpdIdentification,
-                               scsi::kVpdBlockLimits,    scsi::kVpdCharacteristics, scsi::kVpdProvisioning};
+                               scsi::kVpdBlockLimits,    scsi::kVpdCharacteristics, scsi::kVpdProvisioning,
+                               scsi::kVpdEpoch};
 constexpr std::uint16_t kNotRotating = 1;
 constexpr std::uint16_t kSomeRotationRate = 7200;  // "rotates, who knows how fast" has no code of its own
 constexpr std::uint8_t kThin = 2;
@@ -97,7 +98,10 @@ std::size_t encode_standard_inquiry(std::uint8_t peripheral, std::string_view na
 std::optional<std::size_t> encode_vpd(std::uint8_t page, const block::Geometry& geometry,
                                       const Identity& identity, std::span<std::byte> out) {
     switch (page) {
-        case scsi::kVpdSupportedPages: return scsi::encode_supported_pages(kPages, out);
+        case scsi::kVpdSupportedPages: {
+            const std::size_t hidden = identity.epoch.known() ? 0 : 1;
+            return scsi::encode_supported_pages(std::span(kPages).first(kPages.size() - hidden), out);
+        }
         case scsi::kVpdSerialNumber: return scsi::encode_serial_number(identity.uuid.to_string(), out);
         case scsi::kVpdIdentification:
             return scsi::encode_identification(
@@ -107,6 +111,9 @@ std::optional<std::size_t> encode_vpd(std::uint8_t page, const block::Geometry& 
             return scsi::encode_characteristics(
                 {.rotation_rate = geometry.rotational ? kSomeRotationRate : kNotRotating}, out);
         case scsi::kVpdProvisioning: return scsi::encode_provisioning(provisioning_of(geometry), out);
+        case scsi::kVpdEpoch:
+            if (!identity.epoch.known()) return std::nullopt;
+            return scsi::encode_epoch(identity.epoch, out);
         default: return std::nullopt;
     }
 }

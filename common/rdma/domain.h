@@ -44,9 +44,9 @@ class Domain {
     // call. If the domain is destroyed first, `done` is dropped.
     virtual void register_memory(std::byte* base, std::size_t length, Access access,
                                  RegistrationDone done) = 0;
-    // Runs `lost` once, on this reactor and never inside a call, when the device is gone. Then everything made in
-    // the domain and the domain itself must be destroyed: the device's removal waits for that (soft-RoCE: for ever).
-    // REQUIRES: called at most once.
+    // Runs `lost` once, on this reactor and never inside a call, when the device is gone. Then everything
+    // made in the domain and the domain itself must be destroyed: the device's removal waits for that
+    // (soft-RoCE: for ever). REQUIRES: called at most once.
     virtual void when_device_lost(std::function<void()> lost) = 0;
 };
 

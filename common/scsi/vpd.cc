@@ -59,6 +59,16 @@ struct ProvisioningBody {
 };
 static_assert(sizeof(ProvisioningBody) == 4);
 
+struct EpochBody {
+    be16 mark;
+    std::uint8_t version;
+    std::uint8_t flags;  // 0 everything is lost when it ends
+    std::array<std::uint8_t, 16> id;
+};
+static_assert(sizeof(EpochBody) == 20);
+constexpr std::uint16_t kEpochMark = 0x5746;  // "WF"
+constexpr std::uint8_t kEpochVersion = 1;
+
 template <class Body>
 std::size_t encode_page(std::uint8_t page, const Body& body, std::span<std::byte> out) {
     const std::size_t header = encode_vpd_header(page, sizeof(Body), out);
@@ -184,6 +194,23 @@ std::optional<Provisioning> decode_provisioning(std::span<const std::byte> bytes
                         .write_same_10 = (wire.flags & 0x20U) != 0,
                         .read_zeroes = static_cast<std::uint8_t>((wire.flags >> 2U) & 7U),
                         .type = static_cast<std::uint8_t>(wire.type & 7U)};
+}
+
+std::size_t encode_epoch(const Epoch& epoch, std::span<std::byte> out) {
+    return encode_page(kVpdEpoch,
+                       EpochBody{.mark = kEpochMark,
+                                 .version = kEpochVersion,
+                                 .flags = static_cast<std::uint8_t>(epoch.whole ? 1U : 0U),
+                                 .id = epoch.id.bytes},
+                       out);
+}
+
+std::optional<Epoch> decode_epoch(std::span<const std::byte> bytes) {
+    const auto body = vpd_body(kVpdEpoch, bytes);
+    if (!body) return std::nullopt;
+    const auto wire = load<EpochBody>(*body);
+    if (!wire || wire->mark.value() != kEpochMark || wire->version != kEpochVersion) return std::nullopt;
+    return Epoch{.id = Uuid{wire->id}, .whole = (wire->flags & 1U) != 0};
 }
 
 }  // namespace weft::scsi

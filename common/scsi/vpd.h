@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Vital product data pages 00, 80, B0, B1, B2 (SPC-4 7.8, SBC-3 6.6). Page 83: designator.h.
+// Vital product data pages 00, 80, B0, B1, B2 (SPC-4 7.8, SBC-3 6.6) and weft's C0. Page 83: designator.h.
 // Encoders write the page for a disk, header included, and return its bytes; REQUIRES: kVpdBytesMax of room.
 // Decoders take what came back, header included; fields beyond a short answer read as zero; nothing if it is
 // not that page.
@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "common/core/uuid.h"
+
 namespace weft::scsi {
 
 inline constexpr std::uint8_t kVpdSupportedPages = 0x00;
@@ -21,6 +23,7 @@ inline constexpr std::uint8_t kVpdIdentification = 0x83;
 inline constexpr std::uint8_t kVpdBlockLimits = 0xB0;
 inline constexpr std::uint8_t kVpdCharacteristics = 0xB1;
 inline constexpr std::uint8_t kVpdProvisioning = 0xB2;
+inline constexpr std::uint8_t kVpdEpoch = 0xC0;  // weft's own
 inline constexpr std::size_t kVpdHeaderBytes = 4;
 inline constexpr std::size_t kVpdBytesMax = 1024;
 
@@ -75,5 +78,18 @@ struct Provisioning {
 };
 std::size_t encode_provisioning(const Provisioning& provisioning, std::span<std::byte> out);
 [[nodiscard]] std::optional<Provisioning> decode_provisioning(std::span<const std::byte> bytes);
+
+// How long a unit is sure to have kept what was written to it. While `id` stays the same, nothing that it has
+// answered is lost; when it changes, what was not flushed may be gone, or, with `whole`, everything.
+struct Epoch {
+    Uuid id;             // nil: the unit says nothing
+    bool whole = false;  // the unit lives in memory
+
+    [[nodiscard]] bool known() const { return id != Uuid{}; }
+    friend bool operator==(const Epoch&, const Epoch&) = default;
+};
+std::size_t encode_epoch(const Epoch& epoch, std::span<std::byte> out);
+// Nothing also if the page is another vendor's.
+[[nodiscard]] std::optional<Epoch> decode_epoch(std::span<const std::byte> bytes);
 
 }  // namespace weft::scsi

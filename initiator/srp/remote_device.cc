@@ -19,6 +19,11 @@ namespace {
 constexpr std::uint16_t kFailuresMax = 10;           // answers that ask to be tried again at once
 constexpr std::uint64_t kWriteSameDefault = 0xFFFF;  // where the unit does not say, as Linux has it
 
+RemoteUnit as_it_was(RemoteUnit unit, const std::optional<RemoteDeviceOptions::Heritage>& heritage) {
+    if (heritage && heritage->epoch != Uuid{}) unit.epoch.id = heritage->epoch;
+    return unit;
+}
+
 bool modifies(block::IoOp op) {
     return op == block::IoOp::write || op == block::IoOp::discard || op == block::IoOp::write_zeroes;
 }
@@ -28,11 +33,17 @@ bool modifies(block::IoOp op) {
 RemoteDevice::RemoteDevice(Session& session, RemoteUnit unit, RemoteDeviceOptions options)
     : BlockDevice(session.executor()),
       session_(session),
-      unit_(std::move(unit)),
+      unit_(as_it_was(std::move(unit), options.heritage)),
       options_(std::move(options)),
-      since_(session.executor().now()) {
+      since_(session.executor().now()),
+      changes_(options_.heritage ? 1 : 0),
+      epoch_(unit_.epoch.id),
+      next_epoch_(epoch_) {
     session_.attach(*this);
-    if (!session_.live()) out_of_ready(RemoteDeviceState::disconnected, "the session is not live");
+    if (!session_.live() || options_.heritage)
+        out_of_ready(RemoteDeviceState::disconnected, "the session is not live");
+    // Has it changed since the daemon before us?
+    if (session_.live() && options_.heritage) start_verification();
 }
 
 RemoteDevice::~RemoteDevice() {
@@ -74,7 +85,17 @@ void RemoteDevice::dispatch(Pending& pending) {
         held_.push_back(pending);
         return;
     }
-    if (pending.blocks_done == 0 && !pending.syncing) pending.power = powers_;
+    if (must_fail(pending)) {
+        fail_flush(pending);
+        return;
+    }
+    // What one cache took before the session was lost and another after it is not one write: begin it again.
+    if (pending.power != powers_) {
+        pending.power = powers_;
+        pending.blocks_done = 0;
+        pending.syncing = false;
+    }
+    pending.covers = changes_;
     build(pending);
     session_.submit(pending);
 }
@@ -212,10 +233,8 @@ void RemoteDevice::on_good(Pending& pending) {
         dispatch(pending);
         return;
     }
-    // The cache that was flushed need not be the one that the data went into: write it again.
+    // The cache that was flushed need not be the one that the data went into: dispatch() begins again.
     if (pending.syncing && pending.power != powers_) {
-        pending.syncing = false;
-        pending.blocks_done = 0;
         retry(pending);
         return;
     }
@@ -242,10 +261,12 @@ void RemoteDevice::count(const block::IoRequest& io) {
 void RemoteDevice::finish(Pending& pending, block::IoStatus status) {
     WEFT_CHECK(pending.state() == CommandState::idle && !pending.linked());
     block::IoRequest& io = *pending.io;
-    if (status == block::IoStatus::ok)
+    if (status == block::IoStatus::ok) {
         count(io);
-    else
+        note_finished(pending);
+    } else {
         ++counters_.errors;
+    }
     pending.~Pending();
     complete(io, status);
 }

@@ -3,11 +3,15 @@
 //
 // After every loss of the session, and when the unit says that it changed, the unit is asked again who it is;
 // requests wait until it has answered as before. A unit that came back smaller, with another block size or as
-// another medium is refused, visibly.
+// another medium is refused, visibly. One whose cache may have lost acknowledged writes that were not flushed
+// (its host lost power: scsi::Epoch) is used, but the next flush fails: nobody is told that those writes are
+// safe.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 
 #include "common/block/block_device.h"
@@ -24,6 +28,15 @@ struct RemoteDeviceOptions {
     // How long requests wait for a device that is not ready before `on_loss` decides.
     Duration queue_timeout{30s};
     config::LossPolicy on_loss = config::LossPolicy::queue;
+    // What a daemon before us wrote may not have been flushed; `epoch` is the unit's as it knew it (nil: it
+    // did not).
+    struct Heritage {
+        Uuid epoch;
+    };
+    std::optional<Heritage> heritage;
+    // The unit's epoch has changed, and who had to know of it does: to be remembered for the next daemon. On
+    // the session's reactor.
+    std::function<void(const Uuid& epoch)> on_epoch;
 };
 
 enum class RemoteDeviceState : std::uint8_t {
@@ -45,6 +58,7 @@ class RemoteDevice final : public block::BlockDevice, private SessionUser {
 
     [[nodiscard]] const block::Geometry& geometry() const override { return unit_.geometry; }
     [[nodiscard]] std::size_t scratch_bytes() const override;
+    void on_failure_told(const std::byte* scratch) override;
 
     // From now on nothing waits for a better time: what waits, and what comes back unanswered, fails with
     // connection_lost, and so does what is submitted. Idempotent.
@@ -87,6 +101,12 @@ class RemoteDevice final : public block::BlockDevice, private SessionUser {
     void fail_held();
     void out_of_patience();
     void verify_again();
+    // remote_device_epoch.cc
+    void begin_epoch(const Uuid& epoch);
+    void adopt_epoch();
+    [[nodiscard]] bool must_fail(const Pending& flush) const;
+    void fail_flush(Pending& flush);
+    void note_finished(const Pending& pending);
     [[nodiscard]] bool may_wait(const Pending& pending) const;
 
     Session& session_;
@@ -99,6 +119,15 @@ class RemoteDevice final : public block::BlockDevice, private SessionUser {
     bool verify_again_ = false;  // the unit said it changed while it was being verified
     std::uint64_t next_order_ = 1;
     std::uint64_t powers_ = 0;  // how often the unit may have lost what its cache held
+
+    // Acknowledged changes are counted; those up to flushed_ are durable, or their loss has been reported.
+    std::uint64_t changes_ = 0;
+    std::uint64_t flushed_ = 0;
+    Uuid epoch_;                          // of the changes that are not
+    Uuid next_epoch_;                     // != epoch_: what the unit says now
+    std::uint64_t lost_changes_ = 0;      // changes_ when it was seen to have changed
+    std::uint64_t lost_order_ = 0;        // requests up to this one were submitted before that
+    const std::byte* telling_ = nullptr;  // the flush that failed for it and is to be answered
 
     IntrusiveList<Pending> held_;     // until the device is ready
     IntrusiveList<Pending> delayed_;  // until their retry time

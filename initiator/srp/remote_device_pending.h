@@ -19,6 +19,7 @@ struct RemoteDevice::Pending final : public Command {
     std::uint64_t piece = 0;
     std::uint16_t delays = 0;    // in a row, because the unit was busy
     std::uint16_t failures = 0;  // answers that may be tried again at once
+    std::uint64_t covers = 0;    // a flush: changes_ of the device when it was sent
     bool syncing = false;        // the data is written; the cache is being flushed, for FUA
     std::uint64_t power = 0;     // powers_ of the device when the first piece was sent
     std::array<std::byte, 24> parameters{};

@@ -89,6 +89,7 @@ void RemoteDevice::on_verified(const Result<RemoteUnit>& now) {
         verify_again();
         return;
     }
+    begin_epoch(now->epoch.id);
     become_ready();
 }
 

@@ -26,6 +26,8 @@ std::string difference(const RemoteUnit& before, const RemoteUnit& now) {
         return "another medium is there now (it was " +
                (before.serial.empty() ? before.designator : before.serial) + ", it is " +
                (now.serial.empty() ? now.designator : now.serial) + ")";
+    if (before.epoch.whole && before.epoch.id != now.epoch.id)
+        return "it lived in the memory of a target process that has ended: everything written to it is gone";
     if (before.geometry.block_size != now.geometry.block_size)
         return "its block size was " + std::to_string(before.geometry.block_size) + " and is " +
                std::to_string(now.geometry.block_size);

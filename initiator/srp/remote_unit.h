@@ -10,6 +10,7 @@
 
 #include "common/block/geometry.h"
 #include "common/core/uuid.h"
+#include "common/scsi/vpd.h"
 #include "common/srp/iu.h"
 
 namespace weft::initiator {
@@ -26,6 +27,7 @@ struct RemoteUnit {
     std::string name;          // weft's volume name
     std::string vendor;
     std::string product;
+    scsi::Epoch epoch;  // of what was written to it
 
     // How it wants to be spoken to.
     bool unmap = false;                       // UNMAP

@@ -23,8 +23,8 @@ Result<DeviceMemory*> Session::memory_for(const rdma::Connection& connection) {
     return &memory;
 }
 
-// Whatever refers to the device must go, or its removal waits for us. Queue pairs are told by the fabric; attempts
-// that have none yet are given up here.
+// Whatever refers to the device must go, or its removal waits for us. Queue pairs are told by the fabric;
+// attempts that have none yet are given up here.
 void Session::on_device_lost(DeviceMemory& memory) {
     for (auto& channel : channels_) {
         if (channel->memory() == &memory && !channel->live()) channel->cancel_attempt();

@@ -73,8 +73,9 @@ struct DeviceCounters {
     std::uint64_t zeroes = 0;
     std::uint64_t bytes_read = 0;
     std::uint64_t bytes_written = 0;
-    std::uint64_t retries = 0;  // commands sent again, for whatever reason
-    std::uint64_t errors = 0;   // requests that did not end well
+    std::uint64_t retries = 0;      // commands sent again, for whatever reason
+    std::uint64_t errors = 0;       // requests that did not end well
+    std::uint64_t lost_caches = 0;  // times that acknowledged writes not flushed may have been lost
 };
 
 struct DeviceStatus {

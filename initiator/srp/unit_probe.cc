@@ -136,6 +136,7 @@ void UnitProbe::ask(Step step) {
         case Step::limits: page(scsi::kVpdBlockLimits); return;
         case Step::characteristics: page(scsi::kVpdCharacteristics); return;
         case Step::provisioning: page(scsi::kVpdProvisioning); return;
+        case Step::epoch: page(scsi::kVpdEpoch); return;
         case Step::capacity_16:
             question_.ask(unit_.lun, scsi::encode_read_capacity_16(scsi::kCapacity16Bytes),
                           scsi::kCapacity16Bytes);
@@ -160,7 +161,7 @@ void UnitProbe::next_page() {
     static constexpr std::pair<Step, std::uint8_t> kOrder[] = {
         {Step::serial, scsi::kVpdSerialNumber},       {Step::identification, scsi::kVpdIdentification},
         {Step::limits, scsi::kVpdBlockLimits},        {Step::characteristics, scsi::kVpdCharacteristics},
-        {Step::provisioning, scsi::kVpdProvisioning},
+        {Step::provisioning, scsi::kVpdProvisioning}, {Step::epoch, scsi::kVpdEpoch},
     };
     for (const auto& [step, page] : kOrder) {
         if (step > step_ && has_page(page)) {
@@ -209,6 +210,9 @@ void UnitProbe::on_answered() {
                 unit_.unmap = what->unmap;
                 write_same_unmap_ = what->write_same_16;
             }
+            break;
+        case Step::epoch:
+            if (const auto epoch = scsi::decode_epoch(reply)) unit_.epoch = *epoch;
             break;
         case Step::capacity_16:
         case Step::capacity_10: {

@@ -78,6 +78,7 @@ class UnitProbe {
         limits,
         characteristics,
         provisioning,
+        epoch,
         capacity_16,
         capacity_10,
         mode,

@@ -105,6 +105,9 @@ void Oracle::write_ended(std::uint64_t lba, std::uint64_t count, bool ok, bool d
         block.writing = false;
         ++block.ends;
         block.touched = clock_;
+        block.acknowledged = ok;
+        block.last = block.written;
+        if (ok) block.lost = false;
         // Seen already: it has replaced what was before, failed or not.
         const bool seen = block.possible.size() == 1 && block.possible.front() == block.written;
         if (ok && (durable || !block.power_lost))
@@ -148,8 +151,24 @@ void Oracle::read_ended(ReadView& view, const std::byte* content) {
     }
 }
 
+void Oracle::flush_failed(std::uint64_t started) {
+    for (Block& block : blocks_) {
+        if (!block.lost || block.touched > started) continue;
+        block.lost = false;
+        block.acknowledged = false;  // no more
+    }
+}
+
+void Oracle::note_content(std::uint64_t lba, const std::byte* content) {
+    Block& block = blocks_[lba];
+    if (!block.writing && block.acknowledged && get(content) != block.last) block.lost = true;
+}
+
 void Oracle::flush_ended(std::uint64_t started) {
     for (Block& block : blocks_) {
+        if (block.lost && block.touched <= started)
+            complain("block " + std::to_string(&block - blocks_.data()) + " lost the acknowledged write " +
+                     std::to_string(block.last) + " in a power-off, and a flush says that all is well");
         if (!block.writing && block.touched <= started) block.below.clear();
     }
 }

@@ -5,7 +5,9 @@
 //  it
 //    was read, after it had ended) it stays so;
 //  - nothing that was overwritten ever comes back (a ghost), no block is half one write and half another;
-//  - a power-off may take back what was not made durable by a flush or by fua; then old or new, and it stays.
+//  - a power-off may take back what was not made durable by a flush or by fua; then old or new, and it stays;
+//  - after a power-off that did take back acknowledged writes, no flush that covers them is acknowledged
+//  before one has failed: their writer is told.
 // Every write has a number of its own, stamped with its place into each sector. No two writes of one block
 // may be under way at once (an application that lets them race has no claim); reads may race with anything.
 #pragma once
@@ -42,8 +44,11 @@ class Oracle {
     // The moment a flush is submitted, to be handed back when it was acknowledged.
     [[nodiscard]] std::uint64_t flush_started() const { return clock_; }
     void flush_ended(std::uint64_t started);
+    void flush_failed(std::uint64_t started);
 
     void power_off(std::uint64_t first, std::uint64_t count);
+    // What the medium has after it, block by block.
+    void note_content(std::uint64_t lba, const std::byte* block);
     // The medium itself, when nothing is under way.
     void check_medium(std::uint64_t lba, const std::byte* block);
 
@@ -62,10 +67,13 @@ class Oracle {
         std::vector<Stamp> possible{0};  // with no write under way, one of these is there
         std::vector<Stamp> below;        // may be there after a power-off
         bool writing = false;
+        bool lost = false;          // its last acknowledged write was taken back, and nobody was told
         bool power_lost = false;    // while writing: its answer may be on the way, and what it wrote gone
         Stamp written = 0;          // while writing
         std::uint64_t ends = 0;     // of writes
         std::uint64_t touched = 0;  // clock of the last end
+        bool acknowledged = true;   // the last write to end was
+        Stamp last = 0;             // that write
     };
 
     [[nodiscard]] Stamp read_stamp(std::uint64_t lba, const std::byte* content);

@@ -62,6 +62,7 @@ void SimMedium::process_died() {
 void SimMedium::power_off() {
     WEFT_CHECK(orphaned_ || pending_.empty());
     pending_.clear();
+    if (habits_.plant != Plant::silent_power_loss) ++epoch_;
     for (auto& [lba, cached] : std::exchange(cached_, {})) {
         if (world_.random().chance(0.5)) std::memcpy(at(lba), cached.durable.data(), cached.durable.size());
     }

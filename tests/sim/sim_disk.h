@@ -27,12 +27,13 @@ namespace weft::sim {
 // Mistakes that are made on purpose, so that the oracle can be seen to find them.
 enum class Plant : std::uint8_t {
     none,
-    early_answer,      // a write is answered before it is done
-    lands_twice,       // some writes are done once more, late
-    flush_not_done,    // a flush is answered, nothing becomes durable
-    outlives_process,  // a killed process' writes land after the next one has opened the medium
-    loses_write,       // now and then a write is answered and never done
-    new_name,          // a restarted initiator logs in under another name: nothing ends its old commands
+    early_answer,       // a write is answered before it is done
+    lands_twice,        // some writes are done once more, late
+    flush_not_done,     // a flush is answered, nothing becomes durable
+    outlives_process,   // a killed process' writes land after the next one has opened the medium
+    loses_write,        // now and then a write is answered and never done
+    silent_power_loss,  // a target does not tell that its host lost power
+    new_name,           // a restarted initiator logs in under another name: nothing ends its old commands
 };
 
 struct DiskHabits {
@@ -55,6 +56,7 @@ class SimMedium {
     void power_off();  // REQUIRES: its process is dead
 
     [[nodiscard]] const DiskHabits& habits() const { return habits_; }
+    [[nodiscard]] std::uint64_t epoch() const { return epoch_; }  // another one after each loss of power
     [[nodiscard]] const std::byte* block(std::uint64_t lba) const {
         return content_.data() + lba * habits_.block_size;
     }
@@ -91,6 +93,7 @@ class SimMedium {
     std::vector<std::byte> content_;
     std::map<std::uint64_t, Cached> cached_;  // by block
     std::uint64_t version_ = 0;
+    std::uint64_t epoch_ = 0;
     bool orphaned_ = false;        // that process is dead
     std::vector<Orphan> pending_;  // parts not transferred yet
 };

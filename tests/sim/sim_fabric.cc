@@ -154,9 +154,9 @@ void SimFabric::bring_device_back(const std::string& address) {
 }
 
 std::size_t SimFabric::domains_on(const std::string& address) const {
-    return static_cast<std::size_t>(
-        std::count_if(domains_.begin(), domains_.end(),
-                      [device = sim_device(address)](const auto& domain) { return domain->device == device; }));
+    return static_cast<std::size_t>(std::count_if(
+        domains_.begin(), domains_.end(),
+        [device = sim_device(address)](const auto& domain) { return domain->device == device; }));
 }
 
 SimConnection::SimConnection(std::shared_ptr<Qp> qp) : qp_(std::move(qp)) {

@@ -75,8 +75,8 @@ class SimFabric final : public rdma::Fabric {
     Result<std::unique_ptr<rdma::Domain>> open_domain(const rdma::ConnectionRequest& request) override;
     Result<std::unique_ptr<rdma::Domain>> open_domain(const rdma::Connection& connection) override;
 
-    // The RDMA device of one of our addresses is removed: connections end, domains are told. And it, or a new one, is
-    // there again. REQUIRES of its users: domains_on(address) becomes 0 in between.
+    // The RDMA device of one of our addresses is removed: connections end, domains are told. And it, or a new
+    // one, is there again. REQUIRES of its users: domains_on(address) becomes 0 in between.
     void take_device_away(const std::string& address);
     void bring_device_back(const std::string& address);
     [[nodiscard]] std::size_t domains_on(const std::string& address) const;

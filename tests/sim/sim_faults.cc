@@ -92,7 +92,11 @@ void TwoNodeSim::kill_target(bool power) {
     if (!target.running()) return;
     if (power) {
         target.power_off();
-        oracle_->power_off(index * choices_.disk.blocks, choices_.disk.blocks);
+        ++counts_.power_losses;
+        const std::uint64_t first = index * choices_.disk.blocks;
+        oracle_->power_off(first, choices_.disk.blocks);
+        for (std::uint64_t i = 0; i < choices_.disk.blocks; ++i)
+            oracle_->note_content(first + i, target.medium().block(i));
     } else {
         target.kill();
     }

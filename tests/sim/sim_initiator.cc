@@ -36,8 +36,15 @@ void InitiatorProcess::find_next() {
             ready_(unit.error().what);
             return;
         }
-        legs_.push_back(std::make_unique<initiator::RemoteDevice>(
-            session, *unit, initiator::RemoteDeviceOptions{.name = session.target()}));
+        const std::size_t leg = legs_.size();
+        std::vector<Uuid>& epochs = *options_.epochs;
+        initiator::RemoteDeviceOptions device{.name = session.target()};
+        if (leg < epochs.size())
+            device.heritage = initiator::RemoteDeviceOptions::Heritage{epochs[leg]};
+        else
+            epochs.push_back(unit->epoch.id);
+        device.on_epoch = [&epochs, leg](const Uuid& epoch) { epochs[leg] = epoch; };
+        legs_.push_back(std::make_unique<initiator::RemoteDevice>(session, *unit, device));
         if (legs_.size() < sessions_.size())
             find_next();
         else

@@ -22,6 +22,8 @@ struct SimInitiatorOptions {
     std::vector<initiator::SessionOptions> targets;  // a leg each, in order
     std::size_t slots = 8;
     std::size_t slot_bytes = std::size_t{128} << 10U;
+    // What processes leave to the next one: each leg's epoch. Owner: the scenario.
+    std::vector<Uuid>* epochs = nullptr;
 };
 
 // What the application asks for. Owner: the scenario.

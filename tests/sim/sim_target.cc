@@ -6,8 +6,9 @@
 namespace weft::sim {
 
 namespace {
-lun::Identity identity_of(const SimTargetOptions& options) {
+lun::Identity identity_of(const SimTargetOptions& options, const SimMedium& medium) {
     lun::Identity identity;
+    identity.epoch.id = Uuid::from_name("power", std::to_string(medium.epoch()));
     identity.name = options.name;
     identity.target_port = options.settings.port_id;
     identity.uuid = Uuid::from_name("sim", options.name);
@@ -18,7 +19,7 @@ lun::Identity identity_of(const SimTargetOptions& options) {
 TargetProcess::TargetProcess(Network& network, Node& node, SimMedium& medium, const SimTargetOptions& options)
     : fabric_(network, node, options.addresses),
       disk_(node, medium),
-      unit_(disk_, identity_of(options)),
+      unit_(disk_, identity_of(options, medium)),
       port_(node, fabric_, regions_, *this, options.settings) {
     auto listener = fabric_.listen({.address = "*", .port = SimTarget::kPort}, "", port_);
     WEFT_CHECK(listener.has_value());

@@ -12,6 +12,7 @@ void SimCounts::add(const SimCounts& other) {
     requests += other.requests;
     reissued += other.reissued;
     failed += other.failed;
+    power_losses += other.power_losses;
     blocks_checked += other.blocks_checked;
     settled += other.settled;
     resent += other.resent;
@@ -77,6 +78,7 @@ void TwoNodeSim::choose(Plant plant) {
 void TwoNodeSim::make_nodes() {
     Random& random = world_.random();
     initiator_options_.slots = choices_.slots;
+    initiator_options_.epochs = &epochs_;
     for (std::size_t p = 0; p < choices_.paths; ++p)
         initiator_options_.addresses.push_back("i" + std::to_string(p));
     for (std::size_t t = 0; t < choices_.targets; ++t) {
@@ -110,6 +112,7 @@ void TwoNodeSim::make_nodes() {
     for (std::size_t slot = 0; slot < choices_.slots; ++slot) requests_[slot].slot = slot;
     views_.resize(choices_.slots);
     flush_times_.resize(choices_.slots);
+    flush_known_.resize(choices_.slots);
     results_.resize(choices_.slots);
 }
 
@@ -182,6 +185,8 @@ void TwoNodeSim::sweep() {
     }
     AppRequest flush;
     flush.op = IoOp::flush;
+    // The first may tell of a lost cache.
+    if (!wrong() && counts_.power_losses > 0) (void)run_one(flush);
     if (!wrong()) check(run_one(flush) == IoStatus::ok, "the last flush failed");
 }
 

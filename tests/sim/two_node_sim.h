@@ -42,6 +42,7 @@ struct SimCounts {
     std::uint64_t requests = 0;
     std::uint64_t reissued = 0;
     std::uint64_t failed = 0;  // by a disk's error
+    std::uint64_t power_losses = 0;
     std::uint64_t blocks_checked = 0;
     std::uint64_t settled = 0;  // by ABORT TASK, in the last initiator process
     std::uint64_t resent = 0;
@@ -135,10 +136,12 @@ class TwoNodeSim {
     std::vector<AppRequest> requests_;  // by slot
     std::vector<Oracle::ReadView> views_;
     std::vector<std::uint64_t> flush_times_;
+    std::vector<std::uint64_t> flush_known_;  // the same, but of the process that has it
     std::vector<block::IoStatus> results_;
     Stamp next_stamp_ = 1;
     bool stopping_ = false;  // no new requests
     SimCounts counts_;
+    std::vector<Uuid> epochs_;  // what initiator processes leave to the next one
 };
 
 }  // namespace weft::sim

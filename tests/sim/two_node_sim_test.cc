@@ -36,6 +36,7 @@ const std::map<std::string, Plant>& plants() {
                                                   {"flush_not_done", Plant::flush_not_done},
                                                   {"outlives_process", Plant::outlives_process},
                                                   {"loses_write", Plant::loses_write},
+                                                  {"silent_power_loss", Plant::silent_power_loss},
                                                   {"new_name", Plant::new_name}};
     return all;
 }

@@ -11,7 +11,9 @@
 namespace weft::initiator {
 namespace {
 
-const std::vector<LegRecord> kLegs{{"unit:6025746a", 4096, 1000}, {"file:/srv/b.img", 4096, 50}};
+const std::vector<LegRecord> kLegs{
+    {"unit:6025746a", 4096, 1000, *Uuid::parse("00112233-4455-6677-8899-aabbccddeeff")},
+    {"file:/srv/b.img", 4096, 50}};
 
 class LegRecordFile : public testing::Test {
   public:
@@ -24,16 +26,26 @@ class LegRecordFile : public testing::Test {
 };
 
 TEST(LegRecord, TextGoesBothWays) {
-    EXPECT_EQ(to_text(kLegs), "weft-legs 1\nunit:6025746a 4096 1000\nfile:/srv/b.img 4096 50\n");
+    EXPECT_EQ(to_text(kLegs),
+              "weft-legs 2\nunit:6025746a 4096 1000 00112233-4455-6677-8899-aabbccddeeff\n"
+              "file:/srv/b.img 4096 50 00000000-0000-0000-0000-000000000000\n");
     EXPECT_EQ(parse_leg_records(to_text(kLegs)).value(), kLegs);
+}
+
+TEST(LegRecord, TheFirstVersionHadNoEpochs) {
+    const auto legs = parse_leg_records("weft-legs 1\nfile:/srv/b.img 4096 50\n");
+    ASSERT_TRUE(legs);
+    EXPECT_EQ(*legs, std::vector<LegRecord>{kLegs[1]});
 }
 
 TEST(LegRecord, OtherTextIsRefused) {
     EXPECT_FALSE(parse_leg_records(""));
-    EXPECT_FALSE(parse_leg_records("weft-legs 2\n"));
+    EXPECT_FALSE(parse_leg_records("weft-legs 3\n"));
     EXPECT_FALSE(parse_leg_records("weft-legs 1\nunit:a 4096\n"));
     EXPECT_FALSE(parse_leg_records("weft-legs 1\nunit:a 4096 7 8\n"));
     EXPECT_FALSE(parse_leg_records("weft-legs 1\nunit:a x 7\n"));
+    EXPECT_FALSE(parse_leg_records("weft-legs 2\nunit:a 4096 7\n"));
+    EXPECT_FALSE(parse_leg_records("weft-legs 2\nunit:a 4096 7 8\n"));
 }
 
 TEST(LegRecord, OnlyTheEndMayGrow) {

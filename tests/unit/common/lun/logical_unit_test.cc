@@ -57,6 +57,24 @@ TEST(LogicalUnit, VitalProductData) {
     EXPECT_EQ(bench.answer(), "00 b2 00 04 00 e4 02 00");
 }
 
+TEST(LogicalUnit, TellsHowLongItKeepsWhatItAnswered) {
+    const Identity identity{
+        .epoch = {.id = *Uuid::parse("00112233-4455-6677-8899-aabbccddeeff"), .whole = true}};
+    std::array<std::byte, scsi::kVpdBytesMax> page{};
+    const auto pages = encode_vpd(0x00, block::Geometry{}, identity, page);
+    ASSERT_TRUE(pages);
+    EXPECT_EQ(to_hex(std::span(page).first(*pages)), "00 00 00 07 00 80 83 b0 b1 b2 c0");
+    const auto bytes = encode_vpd(0xC0, block::Geometry{}, identity, page);
+    ASSERT_TRUE(bytes);
+    EXPECT_EQ(to_hex(std::span(page).first(*bytes)),
+              "00 c0 00 14 57 46 01 01 00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff");
+    EXPECT_EQ(scsi::decode_epoch(std::span(page).first(*bytes)), identity.epoch);
+    EXPECT_FALSE(scsi::decode_epoch(std::span(page).first(*bytes - 1)));
+    page[4] = std::byte{0x58};  // another vendor's
+    EXPECT_FALSE(scsi::decode_epoch(std::span(page).first(*bytes)));
+    EXPECT_FALSE(encode_vpd(0xC0, block::Geometry{}, Identity{}, page));
+}
+
 TEST(LogicalUnit, AThickUnitOffersNoUnmap) {
     auto geometry = geometry_of_test();
     geometry.discard_granularity = 0;

@@ -166,8 +166,7 @@ TEST(Failover, a_device_whose_channels_were_lost_before_is_let_go_as_well) {
     for (const Duration pause : {100ms, 2000ms, 3500ms, 700ms}) {
         bench.world.run_for(pause);
         bench.initiator_fabric->take_device_away("i0");
-        ASSERT_TRUE(
-            bench.world.run_until([&] { return bench.initiator_fabric->domains_on("i0") == 0; }, 5s));
+        ASSERT_TRUE(bench.world.run_until([&] { return bench.initiator_fabric->domains_on("i0") == 0; }, 5s));
         bench.initiator_fabric->bring_device_back("i0");
         if (pause == 2000ms) {
             ASSERT_TRUE(bench.all_live());

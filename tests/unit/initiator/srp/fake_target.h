@@ -17,6 +17,7 @@
 #include "common/core/uuid.h"
 #include "common/scsi/cdb.h"
 #include "common/scsi/sense.h"
+#include "common/scsi/vpd.h"
 #include "common/srp/command.h"
 #include "common/srp/login.h"
 #include "common/srp/response.h"
@@ -52,6 +53,7 @@ struct Habits {
     std::uint64_t blocks = 4096;
     std::uint32_t block_size = 512;
     bool write_cache = true;
+    scsi::Epoch epoch;  // weft's own target only
     bool fua = true;
     bool has_unit = true;
     std::uint32_t unmap_max = 64;

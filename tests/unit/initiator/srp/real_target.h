@@ -58,7 +58,8 @@ class RealTarget final : private target::Exports {
                Medium& medium, const srp::PortId& port_id)
         : fabric_(fabric),
           device_(world, node, habits, medium),
-          unit_(device_, {.uuid = habits.uuid, .name = habits.name, .target_port = port_id}),
+          unit_(device_,
+                {.uuid = habits.uuid, .name = habits.name, .target_port = port_id, .epoch = habits.epoch}),
           port_(node, fabric, regions_, *this,
                 {.port_id = port_id,
                  .request_limit = static_cast<std::uint32_t>(habits.request_limit),
