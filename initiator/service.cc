@@ -95,7 +95,7 @@ Result<void> Service::start() {
         sites_.push_back(std::make_unique<Site>(std::move(*thread)));
     }
     for (const auto& volume : config_.volumes) {
-        if (auto attached = attach(volume.name); !attached) {
+        if (auto attached = bring_up(volume, slots_.at(volume.name)); !attached) {
             (void)stop(false);
             return attached;
         }
@@ -119,24 +119,29 @@ Result<void> Service::attach(const std::string& name) {
     if (volume == nullptr) return fail("no volume '" + name + "' in the configuration", ENOENT);
     Slot& slot = slots_.at(name);
     if (slot.state != VolumeState::detached) return fail("volume '" + name + "' is attached already", EEXIST);
+    auto attached = bring_up(*volume, slot);
+    if (!attached) events_.add(Severity::error, "volume " + name, "not attached: " + attached.error().what);
+    return attached;
+}
+
+Result<void> Service::bring_up(const config::Volume& volume, Slot& slot) {
     {
         const std::lock_guard lock(mutex_);
         enter(slot, VolumeState::attaching);
     }
     // A disk that waits for us has users; its I/O waits in the kernel, and so do we, however long it takes.
-    const bool inherited = left_by_another(*volume);
+    const bool inherited = left_by_another(volume);
     const auto patience = inherited ? std::chrono::milliseconds(-1) : patience_of(config_);
-    auto made = Volume::attach(*sites_[placement_.volumes.at(name)], *control_, config_, *volume, patience,
-                               inherited);
+    auto made = Volume::attach(*sites_[placement_.volumes.at(volume.name)], *control_, config_, volume,
+                               patience, inherited);
     const std::lock_guard lock(mutex_);
     if (!made) {
         enter(slot, VolumeState::detached, made.error().what);
-        events_.add(Severity::error, "volume " + name, "not attached: " + made.error().what);
         return Failure(made.error());
     }
     slot.volume = std::move(*made);
     enter(slot, VolumeState::attached);
-    events_.add(Severity::info, "volume " + name,
+    events_.add(Severity::info, "volume " + volume.name,
                 (slot.volume->recovered() ? "taken over as " : "attached as ") + slot.volume->path());
     return {};
 }

@@ -61,6 +61,8 @@ class Service {
                                          // under the mutex and while attached
     };
     void enter(Slot& slot, VolumeState state, const std::string& problem = "");
+    // Attaches; says nothing of a failure: its caller does, so that it is told once.
+    [[nodiscard]] Result<void> bring_up(const config::Volume& volume, Slot& slot);
 
     const config::Initiator config_;
     control::EventLog& events_;

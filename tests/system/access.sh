@@ -20,6 +20,7 @@ node() {
   shift
   {
     printf 'initiator: {name: node%s, state_dir: /run/weft/state%s, control: /run/weft/node%s.sock}\n' "$n" "$n" "$n"
+    printf 'timers: {connect_timeout: 1s}\n' # a refused login is tried three times as long
     printf 'targets: [{name: store0, paths: [{address: 10.77.0.1, port: 5555}]}]\nvolumes:\n'
     for volume in "$@"; do
       printf '  - {name: n%s-%s, linear: [{remote: {target: store0, volume: %s}}]' "$n" "${volume%:ro}" "${volume%:ro}"

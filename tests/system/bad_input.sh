@@ -94,7 +94,6 @@ step 'what the file itself shows, in weftctl check and in the daemon'
 target_with 's/^    port:/    porrt:/'
 wrong_file porrt 'unknown key.*did you mean|did you mean'
 target_with 's/^    port: 5560/&\n    port: 5561/'
-refused "$kConfiguration" "$file" 'port: 5561' 'the key "port" stands here again .*; keep one' "$weftctl" check "$file"
 wrong_file 'port: 5561' 'the key "port" stands here again .*; keep one'
 target_with 's/port: 5560/port: many/'
 wrong_file 'port: many' 'number|integer|digits'
