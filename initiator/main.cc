@@ -2,110 +2,95 @@
 // weft-initiator: composes volumes over targets and presents them as /dev/ublkbN.
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <csignal>
-#include <cstdio>
-#include <string>
 
 #include "common/config/parse.h"
 #include "common/control/event_log.h"
 #include "common/control/server.h"
 #include "common/core/log.h"
 #include "common/daemon/control_thread.h"
-#include "common/daemon/process.h"
+#include "common/daemon/launch.h"
 #include "initiator/service.h"
 
 namespace {
 
-constexpr int kUsage = 2;
-constexpr int kFailed = 1;
-constexpr int kWrongConfiguration = 4;  // the systemd units do not start it again then
-
-int complain(const std::string& what, int status = kFailed) {
-    std::fprintf(stderr, "%s\n", what.c_str());
-    return status;
-}
-
-std::string text_of(const weft::config::Place& place) {
-    return place.file + ":" + std::to_string(place.line);
-}
+namespace daemon = weft::daemon;
 
 // SIGTERM, SIGINT: end gracefully; refused while a disk is in use. SIGUSR1: leave the disks to the next
-// daemon (an upgrade). True if the process is to end with _exit().
-bool serve(weft::daemon::Signals& signals, weft::control::Server& server, weft::initiator::Service& service) {
-    for (;;) {
-        const int signal = signals.wait();
+// daemon (an upgrade). `signal`: the first of them if it came already, else 0. True if the process is to end
+// with _exit().
+bool serve(int signal, daemon::Signals& signals, weft::control::Server& server,
+           weft::initiator::Service& service) {
+    for (;; signal = 0) {
+        if (signal == 0) signal = signals.wait();
+        service.give_up_waiting();
         if (signal == SIGUSR1) {
-            weft::daemon::notify("STOPPING=1\nSTATUS=leaving the disks to the next daemon");
-            (void)weft::daemon::on_control_thread(server, [&] { return service.leave(); });
+            daemon::notify("STOPPING=1\nSTATUS=leaving the disks to the next daemon");
+            (void)daemon::on_control_thread(server, [&] { return service.leave(); });
             return true;
         }
-        weft::daemon::notify("STATUS=stopping");
-        auto stopped = weft::daemon::on_control_thread(server, [&] { return service.stop(false); });
+        daemon::notify("STATUS=stopping");
+        auto stopped = daemon::on_control_thread(server, [&] { return service.stop(false); });
         if (stopped) {
-            weft::daemon::notify("STOPPING=1");
+            daemon::notify("STOPPING=1");
             return false;
         }
         weft::log::warn(
             "not stopping, disks are in use: {}. Close them and send the signal again; or "
             "`weftctl detach --force NAME`; or SIGUSR1 to leave them to the next daemon",
             stopped.error().what);
-        weft::daemon::notify("STATUS=serving; a stop was refused because disks are in use");
+        daemon::notify("STATUS=serving; a stop was refused because disks are in use");
     }
 }
 
-int run(const weft::config::Initiator& config, weft::daemon::Signals& signals) {
+int run(const weft::config::Initiator& config, daemon::Signals& signals) {
     weft::control::EventLog events;
     weft::control::Server::Options options;
     options.path = config.control;
     auto server = weft::control::Server::create(options, events);
-    if (!server) return complain(text_of(config.place) + ": " + server.error().what);
+    if (!server) return daemon::complain(to_string(config.place) + ": " + server.error().what);
     weft::initiator::Service service(config, events);
     service.add_methods(**server);
     (*server)->start();
-    auto started = weft::daemon::on_control_thread(**server, [&] { return service.start(); });
+    int signal = 0;
+    const auto on_signal = [&](int caught) {
+        signal = caught;
+        service.give_up_waiting();
+    };
+    auto started = daemon::on_control_thread(
+        **server, [&] { return service.start(); }, signals, on_signal);
     if (!started) {
         (*server)->stop();
-        return complain(started.error().what);
+        return daemon::complain(started.error().what, signal == 0 ? daemon::kFailed : daemon::kEnded);
     }
     weft::log::info("serving {} volumes; I/O memory {} MiB", config.volumes.size(),
                     weft::initiator::Service::memory_budget(config) >> 20U);
-    weft::daemon::notify("READY=1\nSTATUS=serving");
-    if (serve(signals, **server, service)) {
+    daemon::notify("READY=1\nSTATUS=serving");
+    if (serve(signal, signals, **server, service)) {
         weft::log::stop();
         ::_exit(0);
     }
     (*server)->stop();
-    return 0;
+    return daemon::kEnded;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app{
-        "Presents volumes that live on weft or other SRP targets as /dev/ublkbN.\n"
-        "SIGTERM ends it unless a disk is in use; SIGUSR1 ends it and leaves the disks to the next one.",
-        "weft-initiator"};
-    std::string path = "/etc/weft/initiator.yaml";
-    std::string level;
-    app.add_option("-c,--config", path, "topology file")->capture_default_str();
-    app.add_option("--log-level", level, "trace, debug, info, warn or error; overrides the file");
-    app.set_version_flag("--version", std::string("weft-initiator ") + WEFT_VERSION);
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : kUsage;
-    }
-    auto config = weft::config::parse_initiator(path);
-    if (!config) return complain(config.error().what, kWrongConfiguration);
-    auto signals = weft::daemon::Signals::block();
-    if (!signals) return complain(signals.error().what);
-    const auto budget = weft::initiator::Service::memory_budget(*config);
-    if (auto fine = weft::daemon::check_privileges(text_of(config->place), budget); !fine)
-        return complain(fine.error().what);
-    if (!weft::log::start("weft-initiator", level.empty() ? config->log_level : level))
-        return complain("unknown log level '" + level + "': use trace, debug, info, warn or error");
-    for (const auto& missing : weft::daemon::harden()) weft::log::warn("{}", missing);
+    const daemon::Program program{
+        .name = "weft-initiator",
+        .description =
+            "Presents volumes that live on weft or other SRP targets as /dev/ublkbN.\n"
+            "SIGTERM ends it unless a disk is in use; SIGUSR1 ends it and leaves the disks to the next one.",
+        .configuration = "/etc/weft/initiator.yaml"};
+    daemon::Arguments arguments;
+    if (const auto status = daemon::read_arguments(program, argc, argv, arguments)) return *status;
+    auto config = weft::config::parse_initiator(arguments.configuration);
+    if (!config) return daemon::complain(config.error().what, daemon::kWrongConfiguration);
+    auto signals = daemon::prepare(program, to_string(config->place),
+                                   arguments.log_level.empty() ? config->log_level : arguments.log_level,
+                                   weft::initiator::Service::memory_budget(*config));
+    if (!signals) return daemon::complain(signals.error().what);
     const int status = run(*config, *signals);
     weft::log::stop();
     return status;

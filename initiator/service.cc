@@ -24,7 +24,7 @@ Instant steady_now() {
 }
 
 Failure at(const config::Place& place, const Error& error) {
-    return fail(place.file + ":" + std::to_string(place.line) + ": " + error.what, error.code);
+    return fail(to_string(place) + ": " + error.what, error.code);
 }
 
 // How long a target may take to answer when a volume is attached for the first time.
@@ -94,13 +94,39 @@ Result<void> Service::start() {
         const std::lock_guard lock(mutex_);
         sites_.push_back(std::make_unique<Site>(std::move(*thread)));
     }
+    tell_leftovers();
+    std::string problems;
     for (const auto& volume : config_.volumes) {
-        if (auto attached = bring_up(volume, slots_.at(volume.name)); !attached) {
-            (void)stop(false);
-            return attached;
-        }
+        auto attached = bring_up(volume, slots_.at(volume.name));
+        if (!attached) problems += (problems.empty() ? "" : "\n") + attached.error().what;
+    }
+    if (problems.empty()) return {};
+    if (auto stopped = stop(false); stopped) return fail(problems);
+    for (const auto& [name, slot] : slots_) {
+        if (slot.state == VolumeState::attached) continue;
+        events_.add(Severity::error, "volume " + name,
+                    "not attached: " + slot.problem +
+                        "; others are in use and go on: mend it and `weftctl attach " + name + "`");
     }
     return {};
+}
+
+void Service::give_up_waiting() {
+    const std::lock_guard lock(mutex_);
+    for (auto& site : sites_) site->give_up(true);
+}
+
+void Service::tell_leftovers() {
+    for (const std::string& name : ublk::recorded(config_.state_dir)) {
+        if (find(name) != nullptr) continue;
+        const auto record = ublk::RecordFile(config_.state_dir, name).load();
+        if (!record || !*record || (*record)->boot != ublk::boot_id({})) continue;
+        events_.add(
+            Severity::warning, "volume " + name,
+            "is not in the configuration any more, and a daemon before this one has left its disk: put it "
+            "back, or `weftctl detach --force " +
+                name + "` removes the disk");
+    }
 }
 
 const config::Volume* Service::find(const std::string& name) const {
@@ -148,7 +174,7 @@ Result<void> Service::bring_up(const config::Volume& volume, Slot& slot) {
 
 Result<void> Service::detach(const std::string& name, bool force) {
     const auto found = slots_.find(name);
-    if (found == slots_.end()) return fail("no volume '" + name + "' in the configuration", ENOENT);
+    if (found == slots_.end()) return remove_leftover(name, force);
     Slot& slot = found->second;
     if (slot.state != VolumeState::attached) return fail("volume '" + name + "' is not attached", ENOENT);
     {
@@ -169,7 +195,31 @@ Result<void> Service::detach(const std::string& name, bool force) {
     return {};
 }
 
+Result<void> Service::remove_leftover(const std::string& name, bool force) {
+    const auto known = ublk::recorded(config_.state_dir);
+    if (std::find(known.begin(), known.end(), name) == known.end())
+        return fail("no volume '" + name + "' in the configuration", ENOENT);
+    if (!force) {
+        return fail("volume '" + name +
+                        "' is not in the configuration; a daemon before this one has left its disk: --force "
+                        "removes it",
+                    EBUSY);
+    }
+    const auto record = ublk::RecordFile(config_.state_dir, name).load();
+    if (!record) return Failure(record.error());
+    ublk::DeviceOptions options;
+    options.name = name;
+    options.state_dir = config_.state_dir;
+    if (*record) options.uuid = (*record)->uuid;
+    auto removed = ublk::Device::remove_leftover(*control_, options);
+    if (!removed) return Failure(removed.error());
+    events_.add(Severity::warning, "volume " + name,
+                *removed ? "the disk that was left of it is removed" : "nothing was left of it but a record");
+    return {};
+}
+
 Result<void> Service::stop(bool force) {
+    for (auto& site : sites_) site->give_up(false);
     std::string refused;
     for (const auto& volume : config_.volumes) {
         if (slots_.at(volume.name).state != VolumeState::attached) continue;
@@ -181,6 +231,7 @@ Result<void> Service::stop(bool force) {
 }
 
 Result<void> Service::leave() {
+    for (auto& site : sites_) site->give_up(false);
     for (auto& [name, slot] : slots_) {
         if (slot.state != VolumeState::attached) continue;
         auto left = slot.volume->leave();

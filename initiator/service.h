@@ -33,11 +33,14 @@ class Service {
     ~Service();
 
     // Opens ublk, starts the reactors, attaches every volume of the configuration. An error is lines that
-    // start with file:line; what was attached is taken away again then, except disks taken over from a daemon
-    // before.
+    // start with file:line; then nothing is attached. But if a disk of a daemon before us was taken over and
+    // is in use, it is served, and the volumes that cannot be attached are logged and stay detached.
     [[nodiscard]] Result<void> start();
+    // Ends every wait for a target, from now until the next stop() or leave(). Any thread.
+    void give_up_waiting();
 
     [[nodiscard]] Result<void> attach(const std::string& name);
+    // By force also the disk that a dead daemon left of a volume that the configuration has no more.
     [[nodiscard]] Result<void> detach(const std::string& name, bool force);
     // Detaches all; an error names the volumes that are in use, which go on being served.
     [[nodiscard]] Result<void> stop(bool force);
@@ -53,6 +56,8 @@ class Service {
   private:
     [[nodiscard]] const config::Volume* find(const std::string& name) const;
     [[nodiscard]] bool left_by_another(const config::Volume& volume) const;
+    [[nodiscard]] Result<void> remove_leftover(const std::string& name, bool force);
+    void tell_leftovers();
     struct Slot {
         VolumeState state = VolumeState::detached;
         Instant since{};

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "initiator/site.h"
 
+#include <cerrno>
 #include <future>
 #include <utility>
 
 namespace weft::initiator {
+
+namespace {
+constexpr auto kGlance = std::chrono::milliseconds(50);  // how often a wait looks whether it is given up
+}  // namespace
 
 Site::~Site() {
     for (auto& [name, entry] : sessions_) stop(std::move(entry.session));
@@ -58,12 +63,14 @@ Result<RemoteUnit> Site::find_unit(Session& session, const UnitSelector& selecto
         session.find_unit(selector,
                           [answer](Result<RemoteUnit> unit) { answer->set_value(std::move(unit)); });
     });
-    if (limit.count() < 0) {
-        future.wait();
-    } else if (future.wait_for(limit) != std::future_status::ready) {
+    const auto begun = std::chrono::steady_clock::now();
+    while (future.wait_for(kGlance) != std::future_status::ready) {
+        const bool late = limit.count() >= 0 && std::chrono::steady_clock::now() - begun >= limit;
+        if (!late && !given_up_) continue;
         std::string problem;
         thread_->call([&] { problem = session.status().problem; });
-        return fail(problem.empty() ? "no answer" : problem, ETIMEDOUT);
+        if (problem.empty()) problem = "no answer";
+        return late ? fail(problem, ETIMEDOUT) : fail("waiting was given up: " + problem, ECANCELED);
     }
     return future.get();
 }

@@ -2,6 +2,7 @@
 // One reactor of the initiator with the sessions on it.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -30,9 +31,11 @@ class Site {
     // The last user's release logs out and destroys it.
     void release(const std::string& target);
 
-    // Asks the target for a unit; waits at most `limit` (negative: for ever, or until `cancelled`).
+    // Asks the target for a unit; waits at most `limit` (negative: for ever), or until `given_up`
+    // (ECANCELED).
     [[nodiscard]] Result<RemoteUnit> find_unit(Session& session, const UnitSelector& selector,
                                                std::chrono::milliseconds limit);
+    void give_up(bool given_up) { given_up_ = given_up; }  // any thread
 
     [[nodiscard]] Session* session(const std::string& target);
     [[nodiscard]] std::vector<SessionStatus> status();
@@ -46,6 +49,7 @@ class Site {
     void stop(std::unique_ptr<Session> session);
 
     std::unique_ptr<daemon::ReactorThread> thread_;
+    std::atomic<bool> given_up_{false};
     std::mutex mutex_;  // of the map, against status()
     std::map<std::string, Entry> sessions_;
 };

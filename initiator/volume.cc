@@ -63,7 +63,7 @@ Volume::~Volume() {
 }
 
 Failure Volume::at(const config::Place& place, const std::string& what) const {
-    return fail(place.file + ":" + std::to_string(place.line) + ": volume '" + config_.name + "': " + what);
+    return fail(to_string(place) + ": volume '" + config_.name + "': " + what);
 }
 
 Result<std::unique_ptr<Volume>> Volume::attach(Site& site, ublk::Control& control,

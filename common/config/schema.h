@@ -19,6 +19,9 @@ struct Place {
     std::string file;
     int line = 0;  // from 1
 };
+[[nodiscard]] inline std::string to_string(const Place& place) {
+    return place.file + ":" + std::to_string(place.line);
+}
 
 struct Path {  // one way to a target
     Place place;

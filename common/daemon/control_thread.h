@@ -5,6 +5,7 @@
 
 #include "common/control/server.h"
 #include "common/core/result.h"
+#include "common/daemon/process.h"
 
 namespace weft::daemon {
 
@@ -12,5 +13,9 @@ namespace weft::daemon {
 // REQUIRES: the server is started; not on that thread.
 [[nodiscard]] Result<void> on_control_thread(control::Server& server,
                                              const std::function<Result<void>()>& call);
+// The same for a call that may take long: `on_signal` runs on this thread for each signal meanwhile.
+[[nodiscard]] Result<void> on_control_thread(control::Server& server,
+                                             const std::function<Result<void>()>& call, Signals& signals,
+                                             const std::function<void(int)>& on_signal);
 
 }  // namespace weft::daemon

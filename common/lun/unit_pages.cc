@@ -14,7 +14,7 @@ namespace weft::lun {
 
 namespace {
 
-constexpr std::uint64_t kMiB = 1024U * 1024U;
+constexpr std::uint64_t kMiB = std::uint64_t{1} << 20U;
 // Bounds the time one command takes, well below the 30 s after which Linux aborts it.
 constexpr std::uint64_t kTransferBytesMax = 32 * kMiB;
 constexpr std::uint64_t kZeroBytesMax = 256 * kMiB;  // zeroing that the device can do by itself

@@ -200,6 +200,15 @@ Result<void> RecordFile::remove() const {
     return sync_directory(directory_);
 }
 
+std::vector<std::string> recorded(const std::string& directory) {
+    std::vector<std::string> names;
+    std::error_code none;
+    for (const auto& entry : std::filesystem::directory_iterator(directory, none)) {
+        if (entry.path().extension() == ".ublk") names.push_back(entry.path().stem().string());
+    }
+    return names;
+}
+
 Result<void> RecordFile::write(const std::string& path, const std::string& text) const {
     const std::string fresh = path + ".new";
     {

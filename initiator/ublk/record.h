@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/core/clock.h"
 #include "common/core/result.h"
@@ -63,5 +64,8 @@ class RecordFile {
     std::string directory_;
     std::string path_;
 };
+
+// The names of the volumes that have a record in `directory`.
+[[nodiscard]] std::vector<std::string> recorded(const std::string& directory);
 
 }  // namespace weft::ublk
