@@ -42,6 +42,7 @@ Placement place(const config::Initiator& initiator) {
     std::map<std::size_t, std::vector<std::size_t>> members;
     for (std::size_t i = 0; i < initiator.volumes.size(); ++i) members[groups.find(i)].push_back(i);
     std::vector<const std::vector<std::size_t>*> by_size;
+    by_size.reserve(members.size());
     for (const auto& [root, list] : members) by_size.push_back(&list);
     std::stable_sort(by_size.begin(), by_size.end(),
                      [](const auto* a, const auto* b) { return a->size() > b->size(); });

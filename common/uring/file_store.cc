@@ -31,7 +31,7 @@ std::optional<std::uint64_t> queue_attribute(dev_t device, const std::string& na
     const std::string base =
         "/sys/dev/block/" + std::to_string(major(device)) + ":" + std::to_string(minor(device));
     for (const char* queue : {"/queue/", "/../queue/"}) {  // of the disk, or of the partition's disk
-        std::ifstream file(base + queue + name);
+        std::ifstream file(std::string(base).append(queue).append(name));
         std::uint64_t value = 0;
         if (file >> value) return value;
     }
