@@ -16,9 +16,14 @@ std::int64_t milliseconds(Duration age) {
 
 Json to_json(const std::vector<Wait>& waits) {
     Json list = Json::array();
-    for (const Wait& wait : waits)
-        list.push_back(
-            {{"reason", wait.reason}, {"age_ms", milliseconds(wait.age)}, {"count", wait.requests}});
+    for (const Wait& wait : waits) {
+        Json one = {{"reason", wait.reason}, {"age_ms", milliseconds(wait.age)}, {"count", wait.requests}};
+        if (wait.limit > Duration{0}) {
+            one["limit_ms"] = milliseconds(wait.limit);
+            one["then"] = wait.then;
+        }
+        list.push_back(std::move(one));
+    }
     return list;
 }
 

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "common/config/scalar.h"
@@ -55,11 +56,12 @@ MemoryBudget memory_budget(const Target& target, const ChannelBuffers& buffers) 
         fmt::format("{} nexuses x {} of data buffers", limits.nexuses,
                     format_size(limits.nexus_buffer_bytes)),
         product(limits.nexuses, limits.nexus_buffer_bytes));
+    const std::uint64_t channels = std::min(product(limits.nexuses, limits.channels_per_nexus),
+                                            product(target.reactors, buffers.target_channels));
     add(budget,
-        fmt::format("{} nexuses x {} channels x {} credits", limits.nexuses, limits.channels_per_nexus,
-                    limits.request_limit),
-        product(product(limits.nexuses, limits.channels_per_nexus),
-                product(limits.request_limit, buffers.target_credit)));
+        fmt::format("{} channels x {} credits x {}", channels, limits.request_limit,
+                    format_size(buffers.target_credit)),
+        product(channels, product(limits.request_limit, buffers.target_credit)));
     add(budget, fmt::format("registrations of memory volumes for {} nexuses", limits.nexuses),
         product(limits.nexuses, product(registered, kTranslationBytes)));
     return budget;

@@ -23,7 +23,10 @@ struct MemoryBudget {
 // What the SRP rooms know of their buffers; the defaults are round figures above them.
 struct ChannelBuffers {
     std::uint64_t initiator_channel = 256U << 10U;  // IUs of one initiator channel
-    std::uint64_t target_credit = 4U << 10U;  // receive and response IU behind one credit of a target channel
+    // Behind one credit of a target channel: a receive buffer of three pages (8 KiB of immediate data,
+    // aligned to pages, as Linux and weft ask for), a page for parameters, a response.
+    std::uint64_t target_credit = (16U << 10U) + 256U;
+    std::uint64_t target_channels = 384;  // of one reactor, whatever the nexuses would allow
 };
 
 [[nodiscard]] MemoryBudget memory_budget(const Initiator& initiator, const ChannelBuffers& buffers = {});

@@ -197,7 +197,13 @@ DeviceStatus RemoteDevice::status() const {
     status.problem = problem_;
     status.in_flight = in_flight();
     if (state_ != RemoteDeviceState::ready && state_ != RemoteDeviceState::closed)
-        status.waits.push_back({problem_, now - since_, in_flight()});
+        status.waits.push_back({.reason = problem_,
+                                .age = now - since_,
+                                .requests = in_flight(),
+                                .limit = options_.queue_timeout,
+                                .then = options_.on_loss == config::LossPolicy::fail
+                                            ? "requests fail"
+                                            : "a warning; requests go on waiting"});
     if (!delayed_.empty()) {
         Duration oldest{};
         // for_each is not const because what it visits may be changed; nothing is here.

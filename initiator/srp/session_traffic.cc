@@ -158,7 +158,10 @@ void Session::add_waits(SessionStatus& status) const {
             status.waits.push_back({"next attempt to log in, after: " + problem_, now - since_});
             break;
         case SessionState::logging_in:
-            status.waits.push_back({"login over " + channels_[leader_]->path(), now - since_});
+            status.waits.push_back({.reason = "login over " + channels_[leader_]->path(),
+                                    .age = now - since_,
+                                    .limit = options_.timing.connect_timeout,
+                                    .then = "the next path is tried"});
             break;
         case SessionState::fencing:
             status.waits.push_back(
@@ -166,7 +169,9 @@ void Session::add_waits(SessionStatus& status) const {
             break;
         case SessionState::stopping: status.waits.push_back({"connections close", now - since_}); break;
     }
-    Wait slow{.reason = "the target's answers"};
+    Wait slow{.reason = "the target's answers",
+              .limit = options_.timing.command_timeout,
+              .then = "the command is aborted and sent again"};
     for (const auto& channel : channels_) {
         if (!channel->live()) continue;
         const Wait one = channel->unanswered(kSlowAnswer);

@@ -16,6 +16,8 @@ struct Wait {
     std::string reason;
     Duration age{};
     std::size_t requests = 0;  // that wait for it; 0: none does at the moment
+    Duration limit{};          // the age at which it ends by itself; 0: when what it waits for comes
+    std::string then;          // what happens at that age
 };
 
 struct ChannelCounters {

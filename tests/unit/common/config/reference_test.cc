@@ -116,6 +116,9 @@ TEST(MemoryBudget, CountsEveryNexusOfATarget) {
                       {.backend = BackendKind::null, .size = std::uint64_t{1} << 50U}};
     const MemoryBudget budget = memory_budget(target, {.target_credit = 100});
     EXPECT_EQ(budget.total, 409'600U + 3 * (1U << 20U) + 3 * 2 * 10 * 100 + 3 * 100 * 8);
+    // No more channels than its reactors take.
+    EXPECT_EQ(budget.total - memory_budget(target, {.target_credit = 100, .target_channels = 5}).total,
+              10 * 100U);
     target.limits.nexus_buffer_bytes = ~std::uint64_t{0};
     EXPECT_EQ(memory_budget(target).total, ~std::uint64_t{0});
 }
