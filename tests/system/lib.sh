@@ -84,7 +84,10 @@ declare -A lab_pids=()
 spawn() {
   local name=$1 log=$LAB_OUT/$1.log
   shift
-  [[ -v lab_pids[$name] ]] || lab_logs+=("$log")
+  if [[ ! -v lab_pids[$name] ]]; then
+    lab_logs+=("$log")
+    : >"$log"
+  fi
   "$@" >>"$log" 2>&1 </dev/null &
   lab_pids[$name]=$!
   lab_undo kill -KILL "$!"
