@@ -60,6 +60,7 @@ class LogicalUnit final : public DeviceServer {
     void unmap(Task& task, const NexusUnit& nexus);
     void unmap_extents(Task& task, std::span<const std::byte> parameters);
     // Whether all of the data-out that the CDB asks for is there; if not, the task has ended.
+    [[nodiscard]] bool wants_transfer(Task& task, const scsi::MediaCdb& cdb, bool fields_fine, bool data_out);
     bool check_data_out(Task& task, std::uint64_t bytes);
 
     block::BlockDevice& device_;

@@ -119,17 +119,21 @@ void LogicalUnit::read(Task& task, const MediaCdb& cdb) {
               .flush_first = cdb.fua() && device_.geometry().volatile_cache});
 }
 
-void LogicalUnit::write(Task& task, const MediaCdb& cdb) {
-    if (cdb.protect() != 0) {
+// Answers what is refused and what has nothing to do. True: the transfer is to be made.
+bool LogicalUnit::wants_transfer(Task& task, const MediaCdb& cdb, bool fields_fine, bool data_out) {
+    if (!fields_fine) {
         refuse_field(task);
-        return;
+        return false;
     }
-    if (!check_range(task, cdb, limits_.transfer_max)) return;
-    if (!check_data_out(task, std::uint64_t{cdb.blocks} * device_.geometry().block_size)) return;
-    if (cdb.blocks == 0) {
-        end(task);
-        return;
-    }
+    if (!check_range(task, cdb, limits_.transfer_max)) return false;
+    if (data_out && !check_data_out(task, std::uint64_t{cdb.blocks} * device_.geometry().block_size))
+        return false;
+    if (cdb.blocks == 0) end(task);
+    return cdb.blocks != 0;
+}
+
+void LogicalUnit::write(Task& task, const MediaCdb& cdb) {
+    if (!wants_transfer(task, cdb, cdb.protect() == 0, true)) return;
     transfer(task, device_,
              {.kind = Kind::write,
               .lba = cdb.lba,
@@ -138,17 +142,9 @@ void LogicalUnit::write(Task& task, const MediaCdb& cdb) {
 }
 
 void LogicalUnit::verify(Task& task, const MediaCdb& cdb) {
-    if (cdb.protect() != 0 || cdb.byte_check() > kCompareAll) {
-        refuse_field(task);
-        return;
-    }
     const bool compares = cdb.byte_check() == kCompareAll;
-    if (!check_range(task, cdb, limits_.transfer_max)) return;
-    if (compares && !check_data_out(task, std::uint64_t{cdb.blocks} * device_.geometry().block_size)) return;
-    if (cdb.blocks == 0) {
-        end(task);
-        return;
-    }
+    const bool fine = cdb.protect() == 0 && cdb.byte_check() <= kCompareAll;
+    if (!wants_transfer(task, cdb, fine, compares)) return;
     transfer(task, device_,
              {.kind = compares ? Kind::compare : Kind::verify,
               .lba = cdb.lba,
@@ -157,16 +153,8 @@ void LogicalUnit::verify(Task& task, const MediaCdb& cdb) {
 }
 
 void LogicalUnit::write_and_verify(Task& task, const MediaCdb& cdb) {
-    if (cdb.protect() != 0 || cdb.byte_check() > kCompareAll) {
-        refuse_field(task);
-        return;
-    }
-    if (!check_range(task, cdb, limits_.transfer_max)) return;
-    if (!check_data_out(task, std::uint64_t{cdb.blocks} * device_.geometry().block_size)) return;
-    if (cdb.blocks == 0) {
-        end(task);
-        return;
-    }
+    const bool fine = cdb.protect() == 0 && cdb.byte_check() <= kCompareAll;
+    if (!wants_transfer(task, cdb, fine, true)) return;
     transfer(task, device_,
              {.kind = Kind::write_verify,
               .lba = cdb.lba,

@@ -33,7 +33,6 @@ volumes:
   - {name: bad, linear: [{remote: {target: store0, volume: bad}}]}
   - {name: full, linear: [{remote: {target: store0, volume: full}}]}'
 initiator_start
-volume() { status ".volumes[] | select(.name == \"$1\") | $2"; }
 
 # outcome CMD...: "ok", or what dd says went wrong.
 outcome() {

@@ -23,7 +23,6 @@ volumes:
   - {name: b, linear: [{remote: {target: store1, volume: two}}]}"
 initiator_start
 
-volume() { status ".volumes[] | select(.name == \"$1\") | $2"; }
 volume_is() { [[ $(volume "$1" .state) == "$2" ]]; }
 a=$(volume a .device)
 b=$(volume b .device)

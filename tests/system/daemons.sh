@@ -60,6 +60,12 @@ initiator_ready() {
 status() { "$weftctl" status --json | jq -r "$1"; }
 target_status() { "$weftctl" --socket "/run/weft/$1.sock" status --json | jq -r "$2"; }
 
+# volume NAME FILTER: jq on one of its volumes.
+volume() { status ".volumes[] | select(.name == \"$1\") | $2"; }
+more_writes_than() { (($(volume "$1" .writes) > $2)); }
+# goes_on NAME SECONDS: the volume writes.
+goes_on() { wait_for "$2" more_writes_than "$1" "$(volume "$1" .writes)"; }
+
 # channels_ready N: all N channels of all sessions are up.
 channels_ready() {
   [[ $(status '[.sessions[].channels[] | select(.state == "ready")] | length') == "$1" ]]

@@ -27,11 +27,8 @@ volumes:
 initiator_start
 wait_for 30 channels_ready 4
 
-volume() { status ".volumes[] | select(.name == \"$1\") | $2"; }
 single=$(volume single .device)
 double=$(volume double .device)
-more_writes_than() { (($(volume "$1" .writes) > $2)); }
-goes_on() { wait_for "$2" more_writes_than "$1" "$(volume "$1" .writes)"; }
 single_waits() { (($(volume single '[.waits[] | select(.reason != "" and .count > 0)] | length') > 0)); }
 now_ms() { printf '%s' $((${EPOCHREALTIME/./} / 1000)); }
 

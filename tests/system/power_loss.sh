@@ -34,7 +34,6 @@ volumes:
 initiator_start
 wait_for 30 channels_ready 2
 
-volume() { status ".volumes[] | select(.name == \"$1\") | $2"; }
 disk=$(volume file .device)
 unflushed_write() { dd if=/dev/urandom of="$disk" bs=64k count=4 oflag=direct status=none; }
 # flush: prints "ok" or the name of the error.

@@ -28,14 +28,12 @@ volumes:
 initiator_start
 wait_for 30 channels_ready 4
 
-volume() { status ".volumes[] | select(.name == \"$1\") | $2"; }
 mortal=$(volume mortal .device)
 other=$(volume other .device)
 # Some request waits, and status says for what: the volume while its target is away, the session for answers.
 waits() { status "[.volumes[] | select(.name == \"mortal\") | .waits[]], [.sessions[] | select(.target == \"store1\") | .waits[]] | .[] | select(.reason != \"\" and .count > 0)"; }
 waits_visible() { [[ -n $(waits) ]]; }
 mortal_busy() { (($(volume mortal .in_flight) > 0)); }
-more_writes_than() { (($(volume "$1" .writes) > $2)); }
 
 load_start mortal "$mortal" 32
 load_start other "$other" 4
@@ -48,10 +46,10 @@ for ((i = 1; i <= kills; i++)); do
   wait_for 30 waits_visible
   step "kill $i: waiting: $(waits | jq -rs '[.[] | "\(.count) for \(.reason)"] | join("; ")')"
   [[ $(volume mortal .state) == waiting ]] || die "state $(volume mortal .state) while the target is dead"
-  wait_for 30 more_writes_than other "$(volume other .writes)"
+  goes_on other 30
   target_start store1
   wait_for 60 channels_ready 4
-  wait_for 60 more_writes_than mortal "$(volume mortal .writes)"
+  goes_on mortal 60
   step "kill $i: going on $(((${EPOCHREALTIME/./} - killed) / 1000)) ms after the kill"
 done
 
@@ -63,11 +61,11 @@ oldest_at_least() { (($(volume mortal .oldest_ms) >= $1)); }
 wait_for 30 oldest_at_least 2000
 waits_visible || die 'status says no reason for the wait'
 step "standing still: $(waits | jq -rs '[.[] | "\(.count) for \(.reason), \(.age_ms) ms"] | join("; ")')"
-wait_for 30 more_writes_than other "$(volume other .writes)"
+goes_on other 30
 wait_for 30 oldest_at_least 5000
 load_goes_on mortal
 kill -CONT "$(pid_of store1)"
-wait_for 60 more_writes_than mortal "$(volume mortal .writes)"
+goes_on mortal 60
 step "going on after $(((${EPOCHREALTIME/./} - stopped) / 1000)) ms"
 wait_for 60 channels_ready 4
 load_end mortal
