@@ -105,7 +105,9 @@ void LogicalUnit::read(Task& task, const MediaCdb& cdb) {
     }
     if (!check_range(task, cdb, limits_.transfer_max)) return;
     const std::uint32_t block_size = device_.geometry().block_size;
-    const std::uint64_t bytes = std::min(std::uint64_t{cdb.blocks} * block_size, task.data_in_length);
+    const std::uint64_t wanted = std::uint64_t{cdb.blocks} * block_size;
+    const std::uint64_t bytes = std::min(wanted, task.data_in_length);
+    task.data_in_excess = wanted - bytes;
     if (bytes == 0) {
         end(task);
         return;

@@ -42,6 +42,7 @@ void Task::begin(DeviceServer& server) {
     status = scsi::Status::good;
     sense = {};
     data_in_done = 0;
+    data_in_excess = 0;
     data_out_done = 0;
 }
 
@@ -124,6 +125,7 @@ void Task::end_with(const scsi::Sense& result) {
 void Task::end_with_answer(std::size_t bytes) {
     WEFT_CHECK(bytes <= parameter.size());
     answer_bytes_ = static_cast<std::uint32_t>(std::min<std::uint64_t>(bytes, data_in_length));
+    data_in_excess = bytes - answer_bytes_;
     end_with(scsi::Status::good);
 }
 

@@ -76,8 +76,9 @@ class Task {
 
     // --- Set by the logical unit, valid in finished() ---
     scsi::Status status = scsi::Status::good;
-    scsi::SenseData sense;           // length 0 unless status is check_condition
-    std::uint64_t data_in_done = 0;  // bytes delivered from the start of the buffer
+    scsi::SenseData sense;             // length 0 unless status is check_condition
+    std::uint64_t data_in_done = 0;    // bytes delivered from the start of the buffer
+    std::uint64_t data_in_excess = 0;  // bytes that the command had for a DATA-IN buffer too small for them
     std::uint64_t data_out_done =
         0;  // bytes taken from the start of the buffer; a failed write: written well
 

@@ -11,13 +11,16 @@
 namespace weft::target {
 namespace {
 
-// What the initiator's buffer holds beyond what was moved. SRP's overflow counterpart would need a command
-// that wants more than the buffer holds: the logical unit ends those with CHECK CONDITION instead.
-srp::Residual residual(std::uint64_t length, std::uint64_t done) {
+std::uint32_t residual_bytes(std::uint64_t bytes) {
+    return static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(bytes, std::numeric_limits<std::uint32_t>::max()));
+}
+
+// What the initiator's buffer holds beyond what was moved, or what there was to move beyond what it holds.
+srp::Residual residual(std::uint64_t length, std::uint64_t done, std::uint64_t excess) {
+    if (excess > 0) return {.kind = srp::Residual::Kind::over, .bytes = residual_bytes(excess)};
     if (done >= length) return {};
-    const std::uint64_t rest =
-        std::min<std::uint64_t>(length - done, std::numeric_limits<std::uint32_t>::max());
-    return {.kind = srp::Residual::Kind::under, .bytes = static_cast<std::uint32_t>(rest)};
+    return {.kind = srp::Residual::Kind::under, .bytes = residual_bytes(length - done)};
 }
 
 }  // namespace
@@ -238,8 +241,8 @@ void Command::send_response() {
         response.status = static_cast<std::uint8_t>(scsi::Status::task_aborted);
     } else {
         response.status = static_cast<std::uint8_t>(task_.status);
-        response.data_out = residual(task_.data_out_length, task_.data_out_done);
-        response.data_in = residual(task_.data_in_length, task_.data_in_done);
+        response.data_out = residual(task_.data_out_length, task_.data_out_done, 0);
+        response.data_in = residual(task_.data_in_length, task_.data_in_done, task_.data_in_excess);
         if (task_.status == scsi::Status::check_condition) {
             response.sense = std::as_bytes(std::span(task_.sense.bytes)).first(task_.sense.length);
             ++channel_.counters().check_conditions;

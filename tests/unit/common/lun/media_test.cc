@@ -42,6 +42,7 @@ TEST(Media, ReadNeverMovesMoreThanThereIsRoomFor) {
     Bench bench;
     EXPECT_EQ(bench.run("28 00 00 00 00 10 00 00 64 00", 700), "good");
     EXPECT_EQ(bench.command.data_in_done, 700U);
+    EXPECT_EQ(bench.command.data_in_excess, 100U * kBlock - 700);
     auto expected = bench.blocks(16, 2);
     expected.resize(700);
     EXPECT_EQ(bench.command.data_in, expected);

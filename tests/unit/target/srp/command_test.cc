@@ -23,6 +23,21 @@ TEST_F(Commands, inquiry_with_underflow) {
     EXPECT_EQ(answer->delta, 1);
 }
 
+TEST_F(Commands, a_buffer_too_small_is_told) {
+    ScriptedInitiator& peer = logged_in();
+    std::fill_n(peer.data.begin(), 4 * kBlock, std::byte{0xEE});
+    send_in(peer, 7, kDiskLun, scsi::encode_read(0, 3), 0, 2 * kBlock);
+    const auto* answer = wait_for(peer, 7);
+    ASSERT_NE(answer, nullptr);
+    EXPECT_EQ(answer->status, kGood);
+    EXPECT_EQ(answer->data_in.kind, srp::Residual::Kind::over);
+    EXPECT_EQ(answer->data_in.bytes, kBlock);
+    EXPECT_EQ(peer.data[2 * kBlock], std::byte{0xEE});
+    send_in(peer, 8, kDiskLun, scsi::encode_inquiry(96), 0, 36);
+    EXPECT_EQ(wait_for(peer, 8)->data_in.kind, srp::Residual::Kind::over);
+    EXPECT_EQ(wait_for(peer, 8)->data_in.bytes, 60U);
+}
+
 TEST_F(Commands, lun_without_unit) {
     ScriptedInitiator& peer = logged_in();
     send_in(peer, 1, 3, scsi::encode_inquiry(36), 0, 36);
