@@ -221,7 +221,7 @@ void Channel::on_established(std::span<const std::byte> private_data) {
     misses_ = 0;
     starving_ = false;
     next_beat_ = executor_.now() + timing_.heartbeat;
-    executor_.start(tick_timer_, tick_interval());
+    hurry();
     ++counters_.connects;
     owner_.on_channel_live(*this);
 }

@@ -221,6 +221,9 @@ class Channel final : private rdma::ConnectionHandler {
     // channel_watch.cc
     void tick();
     [[nodiscard]] Duration tick_interval() const;
+    void next_tick();
+    [[nodiscard]] bool relaxed() const;
+    void hurry();
     void watch_heartbeat();
     void watch_commands();
 
@@ -268,6 +271,7 @@ class Channel final : private rdma::ConnectionHandler {
     bool probing_ = false;
     bool heard_ = false;  // something came back since the last beat
     std::uint32_t misses_ = 0;
+    std::uint32_t quiet_ticks_ = 0;  // without a command, as far as they matter
     Instant next_beat_{};
     Instant starving_since_{};
     bool starving_ = false;

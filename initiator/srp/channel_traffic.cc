@@ -90,6 +90,7 @@ void Channel::send(Command& command) {
     credits_.take();
     ++in_flight_;
     ++counters_.commands;
+    if (relaxed()) hurry();
     rdma::LocalBuffer immediate;
     const std::size_t length = fill(command, slot.tag, index, immediate);
     post(Work::command, index, length, immediate);

@@ -8,17 +8,36 @@
 
 namespace weft::initiator {
 
+namespace {
+constexpr std::uint32_t kQuietTicks = 10;  // without a command: then nobody is in a hurry to know
+constexpr int kIdlePace = 5;               // how much slower the watch is then
+}  // namespace
+
 Duration Channel::tick_interval() const {
     Duration interval = std::min(timing_.command_timeout, timing_.task_timeout) / 8;
     if (timing_.heartbeat > Duration{0}) interval = std::min(interval, timing_.heartbeat);
     return std::max<Duration>(interval, 1ms);
 }
 
+// A volume that nobody uses costs next to nothing. The first command after that restores the pace.
+void Channel::next_tick() {
+    const bool busy = in_flight_ > 0 || tasks_in_flight_ > 0 || misses_ > 0 || owner_.has_waiting();
+    quiet_ticks_ = busy ? 0 : std::min(quiet_ticks_ + 1, kQuietTicks);
+    executor_.start(tick_timer_, relaxed() ? tick_interval() * kIdlePace : tick_interval());
+}
+
+bool Channel::relaxed() const { return quiet_ticks_ >= kQuietTicks; }
+
+void Channel::hurry() {
+    quiet_ticks_ = 0;
+    executor_.start(tick_timer_, tick_interval());
+}
+
 void Channel::tick() {
     if (!live()) return;
     watch_heartbeat();
     if (live()) watch_commands();
-    if (live()) executor_.start(tick_timer_, tick_interval());
+    if (live()) next_tick();
 }
 
 void Channel::watch_heartbeat() {

@@ -18,6 +18,9 @@ bool takes_immediate(const srp::LoginRequest& login) {
            login.immediate_offset < login.it_iu_length;
 }
 
+constexpr std::uint32_t kQuietTicks = 10;
+constexpr int kIdlePace = 5;
+
 std::size_t whole_lines(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 }  // namespace
@@ -226,7 +229,12 @@ void Channel::on_tick() {
             return;
         }
     }
-    executor().start(tick_, settings.heartbeat);
+    // A channel that nobody uses is probed less often: then nothing waits for the news.
+    const bool busy = busy_commands() > 0 || misses_ > 0 || counters_.commands != commands_at_tick_;
+    commands_at_tick_ = counters_.commands;
+    quiet_ticks_ = busy ? 0 : std::min(quiet_ticks_ + 1, kQuietTicks);
+    executor().start(tick_,
+                     quiet_ticks_ >= kQuietTicks ? settings.heartbeat * kIdlePace : settings.heartbeat);
 }
 
 void Channel::on_disconnected(rdma::DisconnectReason reason) {

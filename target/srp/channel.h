@@ -200,6 +200,8 @@ class Channel final : private rdma::ConnectionHandler, private TransferQueue::Na
     bool drop_logged_ = false;
     bool credit_request_out_ = false;
     bool credit_request_sending_ = false;
+    std::uint32_t quiet_ticks_ = 0;  // without a command, as far as they matter
+    std::uint64_t commands_at_tick_ = 0;
     bool probe_out_ = false;
     bool heard_ = false;  // a completion since the last tick
     std::uint32_t misses_ = 0;

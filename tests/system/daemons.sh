@@ -85,7 +85,13 @@ last_status() {
   local socket
   for socket in /run/weft/*.sock; do timeout 10 "$weftctl" --limit 5 --socket "$socket" status --json; done \
     >"$LAB_OUT/last-status.txt" 2>&1
-  ps -eo pid,ppid,stat,wchan:20,args >>"$LAB_OUT/last-status.txt"
+  {
+    ps -eo pid,ppid,stat,wchan:20,args
+    # The second column: packets the kernel dropped because nobody took them in time; soft-RoCE sends those again
+    # after a second.
+    cat /proc/net/softnet_stat
+    tail -n +1 /sys/class/infiniband/*/ports/1/hw_counters/{completer_retry_err,retry_exceeded_err,send_err,sent_cqes,rcvd_seq_err,send_rnr_err,retry_rnr_exceeded_err,out_of_seq_request,duplicate_request,ack_deffered} 2>/dev/null
+  } >>"$LAB_OUT/last-status.txt"
 }
 on_exit last_status
 

@@ -167,8 +167,27 @@ TEST(Session, does_not_disturb_an_idle_live_target) {
     bench.world.run_for(60s);
     EXPECT_EQ(bench.session->status().counters.recoveries, 0U);
     EXPECT_EQ(bench.session->status().counters.failovers, 0U);
-    EXPECT_GT(bench.session->status().channels[0].counters.probes, 50U);
+    // Two beats of 200 ms a probe at first, then of 1 s.
+    EXPECT_GT(bench.session->status().channels[0].counters.probes, 25U);
+    EXPECT_LT(bench.session->status().channels[0].counters.probes, 45U);
     EXPECT_EQ(bench.network.rnr_stalls, 0U);
+}
+
+TEST(Session, hurries_when_an_idle_channel_is_used_again) {
+    Bench bench(1, 2, 1);
+    ASSERT_TRUE(bench.open());
+    bench.network.retry_timeout = 3600s;
+    bench.world.run_for(10s);
+    bench.network.cut("i0", "t0");
+    bench.network.cut("i1", "t1");
+    std::array<TestIo, 8> ios;
+    for (std::size_t i = 0; i < ios.size(); ++i)
+        bench.device->submit(bench.prepare(ios[i], IoOp::read, i, 1, i));
+    const Instant before = bench.world.now();
+    ASSERT_TRUE(bench.world.run_until([&] { return !bench.session->live(); }, 60s));
+    EXPECT_LT(bench.world.now() - before, 1500ms);
+    bench.network.heal_all();
+    for (const TestIo& io : ios) ASSERT_TRUE(bench.world.run_until([&] { return io.completions == 1; }, 30s));
 }
 
 TEST(Session, never_spends_its_last_credit_on_a_command) {
