@@ -73,6 +73,7 @@ class SimFabric final : public rdma::Fabric {
                                               int timeout_ms, rdma::ConnectionHandler& handler) override;
     Result<std::unique_ptr<rdma::Domain>> open_domain(const rdma::ConnectionRequest& request) override;
     Result<std::unique_ptr<rdma::Domain>> open_domain(const rdma::Connection& connection) override;
+    void take_over(rdma::ConnectionRequest& request) override;
 
     [[nodiscard]] Node& node() { return node_; }
     [[nodiscard]] Network& network() { return network_; }
