@@ -51,7 +51,7 @@ Hall::~Hall() {
 
 void Hall::open_port(const srp::PortId& port_id) {
     thread_->call([&] {
-        port_ = std::make_unique<Port>(thread_->reactor(), thread_->fabric(), thread_->regions(),
+        port_ = std::make_unique<Port>(group_, thread_->reactor(), thread_->fabric(), thread_->regions(),
                                        static_cast<Exports&>(*this), settings_of(config_, port_id));
     });
 }
@@ -60,7 +60,7 @@ Result<void> Hall::listen() {
     Result<void> done;
     thread_->call([&] {
         for (const auto& listener : config_.listeners) {
-            auto made = thread_->fabric().listen({listener.address, listener.port}, listener.device, *port_);
+            auto made = thread_->fabric().listen({listener.address, listener.port}, listener.device, group_);
             if (!made) {
                 done = fail(listener.place.file + ":" + std::to_string(listener.place.line) + ": listener " +
                                 listener.address + ":" + std::to_string(listener.port) + ": " +

@@ -48,6 +48,7 @@ class Hall final : private Exports {
     const config::Target& config_;
     std::unique_ptr<daemon::ReactorThread> thread_;
     std::vector<std::unique_ptr<Volume>>& volumes_;
+    PortGroup group_;
     std::unique_ptr<Port> port_;
     std::vector<std::unique_ptr<rdma::Listener>> listeners_;
     std::vector<ListenerStatus> listening_;
