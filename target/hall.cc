@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "target/hall.h"
 
-#include <algorithm>
-#include <future>
+#include <utility>
 
 namespace weft::target {
 
@@ -26,85 +25,79 @@ Settings settings_of(const config::Target& config, const srp::PortId& port_id) {
 
 }  // namespace
 
-Result<std::unique_ptr<Hall>> Hall::create(const config::Target& config, const srp::PortId& port_id,
-                                           std::vector<std::unique_ptr<Volume>>& volumes) {
+Result<std::unique_ptr<Hall>> Hall::create(const config::Target& config, const std::string& name,
+                                           const srp::PortId& port_id, const Volumes& volumes,
+                                           PortGroup& group) {
     daemon::ReactorThread::Options options;
-    options.reactor.name = "reactor0";
+    options.reactor.name = name;
     options.reactor.poll = std::chrono::microseconds(config.poll_us);
     auto thread = daemon::ReactorThread::start(options);
-    if (!thread)
-        return fail(config.place.file + ":" + std::to_string(config.place.line) + ": " + thread.error().what,
-                    thread.error().code);
-    auto hall = std::unique_ptr<Hall>(new Hall(config, std::move(*thread), volumes));
-    for (auto& volume : volumes) {
-        if (auto seated = volume->seat(*hall->thread_, port_id); !seated) return Failure(seated.error());
-    }
-    hall->open_port(port_id);
+    if (!thread) return fail(to_string(config.place) + ": " + thread.error().what, thread.error().code);
+    auto hall = std::unique_ptr<Hall>(new Hall(config, std::move(*thread)));
+    Result<void> furnished;
+    hall->thread_->call([&] { furnished = hall->furnish(port_id, volumes, group); });
+    if (!furnished) return Failure(furnished.error());
     return hall;
 }
 
+Result<void> Hall::furnish(const srp::PortId& port_id, const Volumes& volumes, PortGroup& group) {
+    for (const auto& volume : volumes) {
+        auto seat = Seat::take(*volume, *thread_, port_id);
+        if (!seat) return Failure(seat.error());
+        seats_.push_back(std::move(*seat));
+    }
+    port_ = std::make_unique<Port>(group, thread_->reactor(), thread_->fabric(), thread_->regions(),
+                                   static_cast<Exports&>(*this), settings_of(config_, port_id));
+    return {};
+}
+
 Hall::~Hall() {
-    stop();
-    for (auto& volume : volumes_) volume->unseat(*thread_);
+    thread_->call([&] {
+        listeners_.clear();
+        port_.reset();
+        seats_.clear();
+    });
     thread_->stop();
 }
 
-void Hall::open_port(const srp::PortId& port_id) {
-    thread_->call([&] {
-        port_ = std::make_unique<Port>(thread_->reactor(), thread_->fabric(), thread_->regions(),
-                                       static_cast<Exports&>(*this), settings_of(config_, port_id));
-    });
-}
-
-Result<void> Hall::listen() {
+Result<void> Hall::listen(PortGroup& group) {
     Result<void> done;
     thread_->call([&] {
         for (const auto& listener : config_.listeners) {
-            auto made = thread_->fabric().listen({listener.address, listener.port}, listener.device, *port_);
+            auto made = thread_->fabric().listen({listener.address, listener.port}, listener.device, group);
             if (!made) {
-                done = fail(listener.place.file + ":" + std::to_string(listener.place.line) + ": listener " +
-                                listener.address + ":" + std::to_string(listener.port) + ": " +
-                                made.error().what,
+                done = fail(to_string(listener.place) + ": listener " + listener.address + ":" +
+                                std::to_string(listener.port) + ": " + made.error().what,
                             made.error().code);
                 return;
             }
             listeners_.push_back(std::move(*made));
-            listening_.push_back({listener.address, listener.port, listener.device});
         }
     });
     return done;
 }
 
-void Hall::stop() {
-    if (stopped_) return;
-    stopped_ = true;
-    if (port_ == nullptr) return;
+void Hall::close() {
+    thread_->call([&] { listeners_.clear(); });
+}
+
+std::future<void> Hall::stop() {
     auto stopped = std::make_shared<std::promise<void>>();
     auto future = stopped->get_future();
-    thread_->call([&] {
-        listeners_.clear();
-        port_->stop([stopped] { stopped->set_value(); });
-    });
-    future.wait();
-    thread_->call([&] { port_.reset(); });
+    thread_->call([&] { port_->stop([stopped] { stopped->set_value(); }); });
+    return future;
 }
 
 PortStatus Hall::status() {
     PortStatus status;
-    thread_->call([&] {
-        if (port_ != nullptr) status = port_->status();
-    });
+    thread_->call([&] { status = port_->status(); });
     return status;
 }
 
 std::vector<Export> Hall::visible_to(const srp::PortId& initiator) {
     std::vector<Export> exports;
-    for (auto& volume : volumes_) {
-        const config::Grant* grant = volume->grant_for(initiator);
-        if (grant == nullptr) continue;
-        const bool read_only = volume->config().read_only || grant->access == config::AccessRight::ro;
-        exports.push_back({volume->config().lun, &volume->unit(*thread_), read_only});
-    }
+    for (const auto& seat : seats_)
+        if (auto visible = seat->visible_to(initiator)) exports.push_back(*visible);
     return exports;
 }
 

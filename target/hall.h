@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// One reactor of the target: the port on it, the listeners, and what its initiators may see.
+// One reactor of the target: its part of the port, its seats of the volumes, and what its initiators may see.
 #pragma once
 
-#include <functional>
+#include <future>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,48 +10,50 @@
 #include "common/config/schema.h"
 #include "common/core/result.h"
 #include "common/daemon/reactor_thread.h"
+#include "target/seat.h"
 #include "target/srp/port.h"
 #include "target/volume.h"
 
 namespace weft::target {
 
-struct ListenerStatus {
-    std::string address;
-    std::uint16_t port = 0;
-    std::string device;
-};
-
-// Owner: the service. Thread: the control thread; status() on any while it lives.
+// Owner: the service. Thread: the control thread; status() on any while it lives. Lifetime: the
+// configuration, the volumes and the group outlive it.
 class Hall final : private Exports {
   public:
+    using Volumes = std::vector<std::unique_ptr<Volume>>;
+
+    // `name`: of the reactor.
     [[nodiscard]] static Result<std::unique_ptr<Hall>> create(const config::Target& config,
+                                                              const std::string& name,
                                                               const srp::PortId& port_id,
-                                                              std::vector<std::unique_ptr<Volume>>& volumes);
+                                                              const Volumes& volumes, PortGroup& group);
     Hall(const Hall&) = delete;
     Hall& operator=(const Hall&) = delete;
+    // REQUIRES: every hall of the group has stopped
     ~Hall() override;
 
-    [[nodiscard]] Result<void> listen();
-    void stop();  // logins, channels, then the thread; idempotent
+    // All listeners of the configuration, for the whole group. REQUIRES: this is the group's first hall
+    [[nodiscard]] Result<void> listen(PortGroup& group);
+    void close();  // the listeners; no request comes any more
+    // Ends the logins and channels of this reactor; ready when that is done. REQUIRES: the first hall is
+    // closed; called once
+    [[nodiscard]] std::future<void> stop();
 
     [[nodiscard]] PortStatus status();
-    [[nodiscard]] const std::vector<ListenerStatus>& listeners() const { return listening_; }
     [[nodiscard]] daemon::ReactorThread& thread() { return *thread_; }
 
   private:
-    Hall(const config::Target& config, std::unique_ptr<daemon::ReactorThread> thread,
-         std::vector<std::unique_ptr<Volume>>& volumes)
-        : config_(config), thread_(std::move(thread)), volumes_(volumes) {}
-    void open_port(const srp::PortId& port_id);
+    Hall(const config::Target& config, std::unique_ptr<daemon::ReactorThread> thread)
+        : config_(config), thread_(std::move(thread)) {}
+    [[nodiscard]] Result<void> furnish(const srp::PortId& port_id, const Volumes& volumes, PortGroup& group);
     [[nodiscard]] std::vector<Export> visible_to(const srp::PortId& initiator) override;
 
     const config::Target& config_;
     std::unique_ptr<daemon::ReactorThread> thread_;
-    std::vector<std::unique_ptr<Volume>>& volumes_;
+    // The reactor's, made and destroyed there.
+    std::vector<std::unique_ptr<Seat>> seats_;
     std::unique_ptr<Port> port_;
     std::vector<std::unique_ptr<rdma::Listener>> listeners_;
-    std::vector<ListenerStatus> listening_;
-    bool stopped_ = false;
 };
 
 }  // namespace weft::target

@@ -3,16 +3,18 @@
 
 #include <algorithm>
 #include <chrono>
+#include <future>
 #include <utility>
 
 #include "common/config/memory_budget.h"
-#include "common/core/log.h"
 #include "common/srp/port_id.h"
 #include "target/status.h"
 
 namespace weft::target {
 
 namespace {
+
+static_assert(config::ChannelBuffers{}.target_channels == Settings{}.channels_max);
 
 using control::Json;
 using control::Severity;
@@ -47,20 +49,22 @@ std::uint64_t Service::memory_budget(const config::Target& config) {
 Result<void> Service::open() {
     if (!srp::usable_for_target(port_id_))
         return fail(
-            config_.place.file + ":" + std::to_string(config_.place.line) +
+            to_string(config_.place) +
             ": target.port_id: its second half starts with an OUI that Linux treats specially: use another");
     for (const auto& volume : config_.volumes) {
         auto opened = Volume::open(config_, volume);
         if (!opened) return Failure(opened.error());
         volumes_.push_back(std::move(*opened));
     }
-    if (config_.reactors > 1)
-        log::warn("target.reactors is {}: this version serves every initiator on one reactor",
-                  config_.reactors);
-    auto hall = Hall::create(config_, port_id_, volumes_);
-    if (!hall) return Failure(hall.error());
-    hall_ = std::move(*hall);
-    return hall_->listen();
+    group_ = std::make_unique<PortGroup>();
+    for (std::uint32_t i = 0; i < config_.reactors; ++i) {
+        auto hall = Hall::create(config_, "reactor" + std::to_string(i), port_id_, volumes_, *group_);
+        if (!hall) return Failure(hall.error());
+        halls_.push_back(std::move(*hall));
+    }
+    auto listening = halls_.front()->listen(*group_);
+    listening_ = listening.has_value();
+    return listening;
 }
 
 Result<void> Service::start() {
@@ -83,7 +87,14 @@ Result<void> Service::start() {
 
 void Service::stop() {
     const std::lock_guard lock(mutex_);
-    hall_.reset();
+    listening_ = false;
+    // A message may be under way to every hall until all of them have stopped.
+    if (!halls_.empty()) halls_.front()->close();
+    std::vector<std::future<void>> stopping;
+    for (const auto& hall : halls_) stopping.push_back(hall->stop());
+    for (auto& stopped : stopping) stopped.wait();
+    halls_.clear();
+    group_.reset();
     volumes_.clear();
 }
 
@@ -97,31 +108,23 @@ Json Service::status() {
         {"port_id", srp::to_string(port_id_)},
         {"login", srp::target_login_string(port_id_)},
         {"listeners", Json::array()},
-        {"volumes", Json::array()},
-        {"nexuses", Json::array()},
-        {"reactors", Json::array()}};
+        {"volumes", Json::array()}};
     std::uint64_t used = 0;
     for (const auto& volume : volumes_) {
         used += volume->memory_bytes();
         status["volumes"].push_back(to_json(*volume));
     }
-    if (hall_ != nullptr) {
-        const PortStatus port = hall_->status();
-        for (const auto& listener : hall_->listeners())
+    if (listening_) {
+        for (const auto& listener : config_.listeners)
             status["listeners"].push_back({{"address", listener.address},
                                            {"port", listener.port},
                                            {"device", listener.device},
                                            {"state", "listening"}});
-        for (const auto& nexus : port.nexuses) {
-            used += nexus.buffer_bytes;
-            for (const auto& channel : nexus.channels) used += channel.memory_bytes;
-            status["nexuses"].push_back(to_json(nexus));
-        }
-        status["logins"] = port.logins;
-        status["rejected_logins"] = port.rejected;
-        status["dropped_channels"] = port.counters.protocol_errors;
-        status["reactors"].push_back(hall_->thread().status());
     }
+    std::vector<HallStatus> halls;
+    for (const auto& hall : halls_) halls.push_back({hall->thread().status(), hall->status()});
+    status.update(to_json(halls));
+    used += memory_bytes(halls);
     status["memory"] = {{"budget_bytes", config::memory_budget(config_).total}, {"used_bytes", used}};
     return status;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The target daemon without its process: reactor, volumes, port and listeners, and what weftctl may ask of
+// The target daemon without its process: volumes, reactors, port and listeners, and what weftctl may ask of
 // it.
 #pragma once
 
@@ -45,7 +45,9 @@ class Service {
     const Instant started_;
     std::mutex mutex_;  // of what follows, against status()
     std::vector<std::unique_ptr<Volume>> volumes_;
-    std::unique_ptr<Hall> hall_;
+    std::unique_ptr<PortGroup> group_;
+    std::vector<std::unique_ptr<Hall>> halls_;  // the first has the listeners
+    bool listening_ = false;
 };
 
 }  // namespace weft::target

@@ -7,6 +7,7 @@
 
 #include "common/block/null_device.h"
 #include "common/srp/port_id.h"
+#include "common/uring/file_device.h"
 
 namespace weft::target {
 
@@ -51,12 +52,7 @@ Volume::Volume(const config::Target& target, const config::ExportedVolume& confi
                         : Uuid::from_name(target.uuid ? target.uuid->to_string() : target.name, config.name)),
       epoch_(epoch_of(config.backend)) {}
 
-Volume::~Volume() { WEFT_CHECK(seats_.empty()); }
-
-std::string Volume::place() const {
-    return config_.place.file + ":" + std::to_string(config_.place.line) + ": volume '" + config_.name +
-           "': ";
-}
+std::string Volume::place() const { return to_string(config_.place) + ": volume '" + config_.name + "': "; }
 
 Result<std::unique_ptr<Volume>> Volume::open(const config::Target& target,
                                              const config::ExportedVolume& config) {
@@ -79,7 +75,7 @@ Result<std::unique_ptr<Volume>> Volume::open(const config::Target& target,
     return volume;
 }
 
-Result<std::unique_ptr<block::BlockDevice>> Volume::make_device(daemon::ReactorThread& thread) {
+Result<std::unique_ptr<block::BlockDevice>> Volume::device_on(daemon::ReactorThread& thread) {
     switch (config_.backend) {
         case config::BackendKind::file: {
             auto file = uring::FileDevice::create(thread.reactor(), thread.ring(), *file_);
@@ -98,32 +94,14 @@ Result<std::unique_ptr<block::BlockDevice>> Volume::make_device(daemon::ReactorT
     WEFT_UNREACHABLE("BackendKind");
 }
 
-Result<void> Volume::seat(daemon::ReactorThread& thread, const srp::PortId& target_port) {
-    Result<void> seated;
-    thread.call([&] {
-        auto device = make_device(thread);
-        if (!device) {
-            seated = fail(place() + device.error().what, device.error().code);
-            return;
-        }
-        lun::Identity identity{uuid_, config_.name, target_port, epoch_};
-        Seat& seat = seats_.emplace_back();
-        seat.thread = &thread;
-        seat.device = std::move(*device);
-        seat.unit = std::make_unique<lun::LogicalUnit>(*seat.device, std::move(identity));
-    });
-    return seated;
+Result<std::unique_ptr<block::BlockDevice>> Volume::make_device(daemon::ReactorThread& thread) {
+    auto device = device_on(thread);
+    if (!device) return fail(place() + device.error().what, device.error().code);
+    return device;
 }
 
-void Volume::unseat(daemon::ReactorThread& thread) {
-    thread.call([&] { std::erase_if(seats_, [&](const Seat& seat) { return seat.thread == &thread; }); });
-}
-
-lun::LogicalUnit& Volume::unit(const daemon::ReactorThread& thread) {
-    const auto seat =
-        std::find_if(seats_.begin(), seats_.end(), [&](const Seat& one) { return one.thread == &thread; });
-    WEFT_CHECK(seat != seats_.end());
-    return *seat->unit;
+lun::Identity Volume::identity(const srp::PortId& target_port) const {
+    return {.uuid = uuid_, .name = config_.name, .target_port = target_port, .epoch = epoch_};
 }
 
 std::uint64_t Volume::bytes() const { return file_ != nullptr ? file_->geometry().bytes() : config_.size; }

@@ -134,6 +134,10 @@ class ConnectionRequest {
     [[nodiscard]] virtual Result<void> accept(
         std::span<const std::byte> private_data) = 0;                  // <= kReplyDataBytes
     virtual void reject(std::span<const std::byte> private_data) = 0;  // <= kRejectDataBytes
+
+    // Ends its life on this reactor: the next that touches it is Fabric::take_over() on another.
+    // REQUIRES: not answered, no connection was made of it; this reactor runs until it is taken over
+    virtual void release() = 0;
 };
 
 class ListenerHandler {
@@ -168,6 +172,10 @@ class Fabric {
     // A new protection domain on the device that a request arrived on / a connection resolved to.
     [[nodiscard]] virtual Result<std::unique_ptr<Domain>> open_domain(const ConnectionRequest& request) = 0;
     [[nodiscard]] virtual Result<std::unique_ptr<Domain>> open_domain(const Connection& connection) = 0;
+    // Makes a request that came to another reactor's fabric of the same kind one of this fabric, to be
+    // answered here. Whether the peer still wants it, or it could be taken over at all, accept() says, as
+    // ever. REQUIRES: released
+    virtual void take_over(ConnectionRequest& request) = 0;
 };
 
 }  // namespace weft::rdma

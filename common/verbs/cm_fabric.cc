@@ -61,6 +61,12 @@ Result<std::unique_ptr<rdma::Domain>> CmFabric::open_domain(const rdma_cm_id* id
     return Domain::create(std::move(*device), executor_, worker_);
 }
 
+void CmFabric::take_over(rdma::ConnectionRequest& request) {
+    executor_.check_current();
+    static_cast<ConnectionRequest&>(request).arrive(*this);
+    if (!read_events_.pending()) executor_.defer(read_events_);  // those that came along woke nobody
+}
+
 Result<std::shared_ptr<Device>> CmFabric::device_of(ibv_context* verbs) {
     for (const auto& device : devices_) {
         if (device->context().device != verbs->device) continue;

@@ -38,6 +38,7 @@ class CmFabric final : public Fabric, private Poller {
         const rdma::ConnectionRequest& request) override;
     [[nodiscard]] Result<std::unique_ptr<rdma::Domain>> open_domain(
         const rdma::Connection& connection) override;
+    void take_over(rdma::ConnectionRequest& request) override;
 
     [[nodiscard]] Poller& poller() override { return *this; }
     [[nodiscard]] const Counters& counters() const override { return counters_; }
@@ -66,6 +67,7 @@ class CmFabric final : public Fabric, private Poller {
     [[nodiscard]] Result<std::unique_ptr<rdma::Domain>> open_domain(const rdma_cm_id* id);
     [[nodiscard]] Result<std::shared_ptr<Device>> device_of(ibv_context* verbs);
     bool run_reports();
+    void read_events() { channel_->read(); }
     void drop_unusable_devices();
     void check_presence();
 
@@ -79,6 +81,7 @@ class CmFabric final : public Fabric, private Poller {
     IntrusiveList<ConnectionLink> reports_;
     IntrusiveList<ConnectionLink> flushes_;
     TimerCall<CmFabric, &CmFabric::check_presence> presence_{*this};
+    DeferredCall<CmFabric, &CmFabric::read_events> read_events_{*this};
     Worker worker_;
 };
 

@@ -31,15 +31,22 @@ class ConnectionRequest final : public rdma::ConnectionRequest, private CmEventT
         rdma::Domain& domain, const rdma::Parameters& parameters, rdma::ConnectionHandler& handler) override;
     [[nodiscard]] Result<void> accept(std::span<const std::byte> private_data) override;
     void reject(std::span<const std::byte> private_data) override;
+    void release() override;
+    // Ends what release() began, on the thread of `fabric`: only that may write to its event channel.
+    void arrive(CmFabric& fabric);
 
     [[nodiscard]] const rdma_cm_id* id() const { return id_.get(); }
     void forget_connection() { connection_ = nullptr; }
 
   private:
-    void on_cm_event(CmEvent& event) override;
+    struct Transit;
 
-    CmFabric& fabric_;
-    CmId id_;  // null once answered or lost
+    void on_cm_event(CmEvent& event) override;
+    void on_lost(rdma_cm_event_type event);
+
+    CmFabric* fabric_;
+    std::shared_ptr<Transit> transit_;  // between two fabrics; it has the identity then
+    CmId id_;                           // null once answered or lost
     std::string lost_;
     std::array<std::byte, rdma::kRequestDataBytes> data_{};
     const std::string peer_;

@@ -63,7 +63,12 @@ Result<CmId> EventChannel::create_id(CmEventTarget& target) {
     return CmId(id);
 }
 
-void EventChannel::on_readable() {
+Result<void> EventChannel::adopt(rdma_cm_id& id) {
+    if (rdma_migrate_id(&id, channel_.get()) == 0) return {};
+    return fail_errno("cannot move an RDMA/CM identity to another reactor", errno);
+}
+
+void EventChannel::read() {
     for (int i = 0; i < kEventsPerWake; ++i) {
         rdma_cm_event* event = nullptr;
         if (rdma_get_cm_event(channel_.get(), &event) != 0) {
@@ -73,9 +78,10 @@ void EventChannel::on_readable() {
         // A request's new identity has inherited the target of the listener it came to.
         auto* target = static_cast<CmEventTarget*>(event->id->context);
         CmEvent copied = copy(*event);
-        rdma_ack_cm_event(event);
         log::debug("RDMA/CM: {} status {}", rdma_event_str(copied.type), copied.status);
-        target->on_cm_event(copied);
+        const bool taken = target->on_event_in_transit(copied);
+        rdma_ack_cm_event(event);
+        if (!taken) target->on_cm_event(copied);
     }
 }
 

@@ -36,6 +36,10 @@ class CmEventTarget {
   public:
     virtual ~CmEventTarget() = default;
     virtual void on_cm_event(CmEvent& event) = 0;
+    // Asked before the event is acknowledged: whether it was taken, because the identity is on its way to
+    // another channel. Once it is acknowledged the identity is the other reactor's: rdma_migrate_id waits for
+    // that.
+    virtual bool on_event_in_transit(const CmEvent&) { return false; }
 };
 
 // The RDMA/CM events of one reactor.
@@ -49,12 +53,17 @@ class EventChannel final : private reactor::Sleeper::Watch {
 
     [[nodiscard]] Result<CmId> create_id(CmEventTarget& target);
     static void set_target(rdma_cm_id& id, CmEventTarget& target) { id.context = &target; }
+    // Moves an identity from another channel to this one, with the events that wait for it; waits until those
+    // that were already read there are acknowledged. REQUIRES: read() soon: nothing wakes the sleeper for
+    // them
+    [[nodiscard]] Result<void> adopt(rdma_cm_id& id);
+    void read();  // the events that are there
 
   private:
     static constexpr int kEventsPerWake = 64;
 
     EventChannel(EventChannelHandle channel, reactor::Sleeper& sleeper);
-    void on_readable() override;
+    void on_readable() override { read(); }
 
     reactor::Sleeper& sleeper_;
     EventChannelHandle channel_;

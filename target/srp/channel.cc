@@ -285,6 +285,12 @@ void Channel::evaluate_functions() {
     for (const auto& function : functions_) function->evaluate();
 }
 
+void Channel::on_cleared_elsewhere(std::uint64_t function) {
+    for (const auto& one : functions_)
+        if (one->state() == TaskManagement::State::waiting && one->sequence() == function)
+            one->on_cleared_elsewhere();
+}
+
 ChannelStatus Channel::status() const {
     const Instant now = nexus_.port().executor().now();
     ChannelStatus status{.peer = peer_,

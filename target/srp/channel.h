@@ -114,6 +114,7 @@ class Channel final : private rdma::ConnectionHandler, private TransferQueue::Na
     template <class Test>
     std::size_t withdraw_waiting(Test test);
     void evaluate_functions();
+    void on_cleared_elsewhere(std::uint64_t function);
     void go_on() {  // something it may have waited for has changed
         if (!waiting_.empty() && !pump_.pending()) executor().defer(pump_);
     }

@@ -10,14 +10,20 @@
 
 namespace weft::target {
 
-Port::Port(Executor& executor, rdma::Fabric& fabric, RegionDirectory& regions, Exports& exports,
-           const Settings& settings)
-    : executor_(executor), fabric_(fabric), regions_(regions), exports_(exports), settings_(settings) {
+Port::Port(PortGroup& group, Executor& executor, rdma::Fabric& fabric, RegionDirectory& regions,
+           Exports& exports, const Settings& settings)
+    : group_(group),
+      executor_(executor),
+      fabric_(fabric),
+      regions_(regions),
+      exports_(exports),
+      settings_(settings) {
     WEFT_CHECK(settings.request_limit >= 4 && srp::usable_for_target(settings.port_id));
+    group_.join(*this);
 }
 
 Port::~Port() {
-    WEFT_CHECK(channels() == 0);
+    WEFT_CHECK(channels() == 0 && clearings_.empty() && answers_due_ == 0);
     WEFT_CHECK(!evaluate_.pending() && !check_stopped_.pending());
 }
 
@@ -81,16 +87,22 @@ Result<Nexus*> Port::nexus_of(const srp::LoginRequest& login, srp::RejectReason&
         reason = srp::RejectReason::channel_limit;
         return fail("no volume is for initiator " + srp::to_string(login.initiator_port));
     }
-    if (nexuses_.size() >= settings_.nexuses_max && !make_room()) {
+    if (!take_place()) {
         reason = srp::RejectReason::insufficient_resources;
         return fail("as many initiators as allowed are logged in");
     }
     auto nexus = Nexus::create(*this, login.initiator_port, std::move(exports));
     if (!nexus) {
+        group_.give_place();
         reason = srp::RejectReason::insufficient_resources;
         return tl::unexpected(nexus.error());
     }
     return nexuses_.emplace(login.initiator_port, std::move(*nexus)).first->second.get();
+}
+
+bool Port::take_place() {
+    const std::uint32_t most = settings_.nexuses_max;
+    return group_.take_place(most) || (make_room() && group_.take_place(most));
 }
 
 // Forgets the nexus that has been without channels for longest.
@@ -108,6 +120,7 @@ void Port::remove(Nexus& nexus) {
     WEFT_CHECK(nexus.idle());
     past_ += nexus.status().counters;
     nexuses_.erase(nexus.initiator());
+    group_.give_place();
 }
 
 void Port::on_nexus_idle() {
@@ -121,6 +134,7 @@ void Port::on_command_ended() {
 void Port::evaluate() {
     for_each_nexus(
         [](Nexus& nexus) { nexus.for_each_channel([](Channel& channel) { channel.evaluate_functions(); }); });
+    end_clearings();
     on_nexus_idle();
 }
 
@@ -140,7 +154,7 @@ void Port::check_stopped() {
         else if (nexus.channels() == 0 && !check_stopped_.pending())
             executor_.defer(check_stopped_);  // a call of its own is pending in this turn
     }
-    if (!nexuses_.empty() || evaluate_.pending()) return;
+    if (!nexuses_.empty() || evaluate_.pending() || !clearings_.empty() || answers_due_ > 0) return;
     if (stopped_) std::exchange(stopped_, nullptr)();
 }
 

@@ -23,6 +23,7 @@ void TaskManagement::start(const srp::TaskManagement& request, std::uint64_t seq
     request_ = request;
     sequence_ = sequence;
     started_ = channel_.executor().now();
+    elsewhere_ = 0;
     state_ = State::waiting;
     channel_.nexus().port().on_function_started();
     switch (request.function) {
@@ -89,33 +90,32 @@ bool TaskManagement::affects(Channel& channel, const Command& command) const {
 
 void TaskManagement::withdraw_affected() {
     Nexus& own = channel_.nexus();
-    own.port().for_each_nexus([&](Nexus& nexus) {
-        if (&nexus != &own && scope_ != Scope::unit) return;
-        const auto why = &nexus == &own ? Withdrawal::silent : Withdrawal::reported;
-        nexus.for_each_channel([&](Channel& channel) {
-            channel.for_each_command([&](Command& command) {
-                if (affects(channel, command)) command.withdraw(why);
-            });
+    own.for_each_channel([&](Channel& channel) {
+        channel.for_each_command([&](Command& command) {
+            if (affects(channel, command)) command.withdraw(Withdrawal::silent);
         });
-        if (&nexus == &own || scope_ != Scope::unit) return;
-        if (auto* entry = nexus.luns().find(number_))
-            entry->rights.raise(request_.function == srp::TaskFunction::lun_reset
-                                    ? lun::NexusUnit::Attention::bus_reset
-                                    : lun::NexusUnit::Attention::cleared_by_other);
     });
+    if (scope_ != Scope::unit) return;
+    const auto why = request_.function == srp::TaskFunction::lun_reset
+                         ? lun::NexusUnit::Attention::bus_reset
+                         : lun::NexusUnit::Attention::cleared_by_other;
+    own.port().withdraw_unit(number_, sequence_, why, &own);
+    elsewhere_ = own.port().clear_elsewhere(sequence_, number_, why);
 }
 
 void TaskManagement::evaluate() {
-    if (state_ != State::waiting) return;
-    Nexus& own = channel_.nexus();
-    bool over = true;
-    own.port().for_each_nexus([&](Nexus& nexus) {
-        if (&nexus != &own && scope_ != Scope::unit) return;
-        nexus.for_each_channel([&](Channel& channel) {
-            channel.for_each_command([&](Command& command) { over = over && !affects(channel, command); });
-        });
+    if (state_ != State::waiting || elsewhere_ > 0) return;
+    bool over = scope_ != Scope::unit || channel_.nexus().port().is_clear(number_, sequence_);
+    channel_.nexus().for_each_channel([&](Channel& channel) {
+        channel.for_each_command([&](Command& command) { over = over && !affects(channel, command); });
     });
     if (over) answer(srp::ResponseCode::complete);
+}
+
+void TaskManagement::on_cleared_elsewhere() {
+    WEFT_CHECK(state_ == State::waiting && elsewhere_ > 0);
+    --elsewhere_;
+    evaluate();
 }
 
 void TaskManagement::answer(srp::ResponseCode code) {

@@ -29,11 +29,14 @@ class TaskManagement {
     void start(const srp::TaskManagement& request, std::uint64_t sequence);
     // Answers if all that it is about is over. Called whenever a command has ended somewhere.
     void evaluate();
+    // Another reactor has no command of the unit left that this is about.
+    void on_cleared_elsewhere();
     void on_response_sent();
     void on_channel_lost();  // nobody to answer any more
 
     [[nodiscard]] State state() const { return state_; }
     [[nodiscard]] std::uint32_t index() const { return index_; }
+    [[nodiscard]] std::uint64_t sequence() const { return sequence_; }
     [[nodiscard]] Instant started() const { return started_; }
     [[nodiscard]] std::string_view name() const;
 
@@ -58,7 +61,8 @@ class TaskManagement {
     std::uint64_t sequence_ = 0;
     Instant started_{};
     Scope scope_ = Scope::channel;
-    std::uint32_t number_ = 0;  // of the unit
+    std::uint32_t number_ = 0;   // of the unit
+    std::size_t elsewhere_ = 0;  // reactors that have yet to say that the unit is clear there
 };
 
 }  // namespace weft::target

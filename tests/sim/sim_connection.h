@@ -165,7 +165,7 @@ class SimListener final : public rdma::Listener {
 class SimRequest final : public rdma::ConnectionRequest {
   public:
     SimRequest(SimFabric& fabric, std::shared_ptr<Qp> initiator, std::vector<std::byte> data)
-        : fabric_(fabric), initiator_(std::move(initiator)), data_(std::move(data)) {}
+        : fabric_(&fabric), initiator_(std::move(initiator)), data_(std::move(data)) {}
     ~SimRequest() override;
     [[nodiscard]] std::span<const std::byte> private_data() const override { return data_; }
     [[nodiscard]] std::string peer() const override { return initiator_->local + ":0"; }
@@ -182,9 +182,11 @@ class SimRequest final : public rdma::ConnectionRequest {
                                                                 rdma::ConnectionHandler& handler) override;
     Result<void> accept(std::span<const std::byte> private_data) override;
     void reject(std::span<const std::byte> private_data) override;
+    void release() override;
+    void arrive(SimFabric& fabric);
 
   private:
-    SimFabric& fabric_;
+    SimFabric* fabric_;  // null between two
     std::shared_ptr<Qp> initiator_;
     std::weak_ptr<Qp> target_;
     std::vector<std::byte> data_;

@@ -229,14 +229,14 @@ void SimConnection::disconnect() {
 }
 
 SimRequest::~SimRequest() {
-    if (!answered_ && fabric_.node().alive()) reject({});
+    if (!answered_ && fabric_ != nullptr && fabric_->node().alive()) reject({});
 }
 
 Result<std::unique_ptr<rdma::Connection>> SimRequest::create_connection(rdma::Domain& domain,
                                                                         const rdma::Parameters& parameters,
                                                                         rdma::ConnectionHandler& handler) {
-    WEFT_CHECK(!answered_);
-    auto qp = std::make_shared<Qp>(fabric_, handler, initiator_->remote, initiator_->local);
+    WEFT_CHECK(!answered_ && fabric_ != nullptr);
+    auto qp = std::make_shared<Qp>(*fabric_, handler, initiator_->remote, initiator_->local);
     qp->domain = static_cast<SimDomain&>(domain).state();
     qp->parameters = parameters;
     qp->state = Qp::State::ready;
@@ -276,8 +276,22 @@ Result<void> SimRequest::accept(std::span<const std::byte> private_data) {
     return {};
 }
 
+void SimRequest::release() {
+    WEFT_CHECK(!answered_ && target_.expired() && fabric_ != nullptr);
+    fabric_ = nullptr;
+}
+
+void SimRequest::arrive(SimFabric& fabric) {
+    WEFT_CHECK(fabric_ == nullptr);
+    fabric_ = &fabric;
+}
+
+void SimFabric::take_over(rdma::ConnectionRequest& request) {
+    static_cast<SimRequest&>(request).arrive(*this);
+}
+
 void SimRequest::reject(std::span<const std::byte> private_data) {
-    WEFT_CHECK(!answered_);
+    WEFT_CHECK(!answered_ && fabric_ != nullptr);
     answered_ = true;
     initiator_->later(initiator_->wire_delay(),
                       [data = padded(private_data, rdma::kRejectDataBytes)](Qp& qp) {

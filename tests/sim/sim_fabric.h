@@ -74,6 +74,7 @@ class SimFabric final : public rdma::Fabric {
                                               int timeout_ms, rdma::ConnectionHandler& handler) override;
     Result<std::unique_ptr<rdma::Domain>> open_domain(const rdma::ConnectionRequest& request) override;
     Result<std::unique_ptr<rdma::Domain>> open_domain(const rdma::Connection& connection) override;
+    void take_over(rdma::ConnectionRequest& request) override;
 
     // The RDMA device of one of our addresses is removed: connections end, domains are told. And it, or a new
     // one, is there again. REQUIRES of its users: domains_on(address) becomes 0 in between.

@@ -20,8 +20,8 @@ TargetProcess::TargetProcess(Network& network, Node& node, SimMedium& medium, co
     : fabric_(network, node, options.addresses),
       disk_(node, medium),
       unit_(disk_, identity_of(options, medium)),
-      port_(node, fabric_, regions_, *this, options.settings) {
-    auto listener = fabric_.listen({.address = "*", .port = SimTarget::kPort}, "", port_);
+      port_(group_, node, fabric_, regions_, *this, options.settings) {
+    auto listener = fabric_.listen({.address = "*", .port = SimTarget::kPort}, "", group_);
     WEFT_CHECK(listener.has_value());
     listener_ = std::move(*listener);
 }

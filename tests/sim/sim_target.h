@@ -37,6 +37,7 @@ class TargetProcess final : private target::Exports {
     SimFabric fabric_;
     SimDisk disk_;
     lun::LogicalUnit unit_;
+    target::PortGroup group_;
     target::Port port_;
     std::unique_ptr<rdma::Listener> listener_;
 };

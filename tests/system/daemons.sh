@@ -22,7 +22,7 @@ target_config() {
   local name=$1 address=$2 port=$3 volume
   shift 3
   {
-    printf 'target: {name: %s, control: /run/weft/%s.sock}\n' "$name" "$name"
+    printf 'target: {name: %s, control: /run/weft/%s.sock%s}\n' "$name" "$name" "${WEFT_TARGET_OPTIONS:+, $WEFT_TARGET_OPTIONS}"
     printf 'listeners: [{address: %s, port: %s}]\n' "$address" "$port"
     [[ -z ${WEFT_TIMERS:-} ]] || printf 'timers: {%s}\n' "$WEFT_TIMERS"
     printf 'volumes:\n'

@@ -2,6 +2,9 @@
 #include "tests/system/verbs_peers.h"
 
 #include <fmt/format.h>
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -17,6 +20,14 @@ constexpr rdma::Parameters kParameters{.depths = {.send = 64, .receive = kReceiv
                                        .responder_resources = 4,
                                        .initiator_depth = 4,
                                        .retry_count = 2};
+
+// The kernel tells credentials by their address: the same ones, set again, are others.
+void take_own_credentials() {
+    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
+    if (::syscall(SYS_capget, &header, sets.data()) != 0 || ::syscall(SYS_capset, &header, sets.data()) != 0)
+        die("a thread cannot take credentials of its own");
+}
 
 }  // namespace
 
@@ -45,29 +56,36 @@ bool matches(std::span<const std::byte> bytes, std::size_t seed) {
     return true;
 }
 
-Node::Node(const std::string& name, Duration poll, const verbs::Options& options) {
+Node::Node(const std::string& name, Duration poll, const verbs::Options& options) : options_(options) {
     auto ring = uring::Ring::create(256, nullptr);
     if (!ring) die(ring.error().what);
     ring_ = std::move(*ring);
     reactor_ =
         std::make_unique<reactor::Reactor>(reactor::Options{.name = name, .cpu = -1, .poll = poll}, *ring_);
-    auto fabric = verbs::Fabric::create(*reactor_, *ring_, options);
-    if (!fabric) die(fabric.error().what);
-    fabric_ = std::move(*fabric);
-    reactor_->add(fabric_->poller());
 }
 
 void Node::start() {
-    thread_ = std::thread([this] { reactor_->run(); });
+    std::promise<void> ready;
+    thread_ = std::thread([this, &ready] { main(ready); });
+    ready.get_future().wait();
+}
+
+void Node::main(std::promise<void>& ready) {
+    take_own_credentials();
+    auto fabric = verbs::Fabric::create(*reactor_, *ring_, options_);
+    if (!fabric) die(fabric.error().what);
+    fabric_ = std::move(*fabric);
+    reactor_->add(fabric_->poller());
+    reactor_->post([&ready] { ready.set_value(); });
+    reactor_->run();
+    reactor_->remove(fabric_->poller());
+    fabric_.reset();
 }
 
 Node::~Node() {
-    if (thread_.joinable()) {
-        reactor_->stop();
-        thread_.join();
-    }
-    reactor_->remove(fabric_->poller());
-    fabric_.reset();
+    if (!thread_.joinable()) return;
+    reactor_->stop();
+    thread_.join();
 }
 
 // --- server ---
@@ -83,7 +101,7 @@ class Server::Channel final : private rdma::ConnectionHandler {
 
     void start() {
         auto domain = server_.node_.fabric().open_domain(*request_);
-        if (!domain) die(domain.error().what);
+        if (!domain) return server_.remove(*this);  // withdrawn while it was handed over
         domain_ = std::move(*domain);
         domain_->register_memory(slab_.data(), slab_.size(), rdma::Access::remote_both,
                                  [this](auto result) { on_registered(std::move(result)); });
@@ -157,11 +175,13 @@ class Server::Channel final : private rdma::ConnectionHandler {
     std::unique_ptr<rdma::Connection> connection_;
 };
 
-Server::Server(Node& node) : node_(node) {}
+Server::Server(Node& node) : Server(node, node, Duration{0}) {}
+
+Server::Server(Node& node, Node& door, Duration transit) : node_(node), door_(door), transit_(transit) {}
 
 Server::~Server() {
+    door_.run([this] { listener_.reset(); });
     node_.run([this] {
-        listener_.reset();
         ignored_.clear();
         channels_.clear();
     });
@@ -169,8 +189,8 @@ Server::~Server() {
 
 Result<void> Server::listen(const rdma::Endpoint& endpoint, const std::string& device) {
     Result<void> result;
-    node_.run([&] {
-        auto listener = node_.fabric().listen(endpoint, device, *this);
+    door_.run([&] {
+        auto listener = door_.fabric().listen(endpoint, device, *this);
         if (listener) {
             listener_ = std::move(*listener);
         } else {
@@ -181,6 +201,18 @@ Result<void> Server::listen(const rdma::Endpoint& endpoint, const std::string& d
 }
 
 void Server::on_request(std::unique_ptr<rdma::ConnectionRequest> request) {
+    const bool slow = ++requests_ % 2 == 1;
+    if (&door_ == &node_) return serve(std::move(request));
+    request->release();
+    auto released = std::make_shared<std::unique_ptr<rdma::ConnectionRequest>>(std::move(request));
+    node_.reactor().post([this, released, slow] {
+        if (slow) std::this_thread::sleep_for(transit_);
+        node_.fabric().take_over(**released);
+        serve(std::move(*released));
+    });
+}
+
+void Server::serve(std::unique_ptr<rdma::ConnectionRequest> request) {
     switch (static_cast<Wish>(request->private_data()[0])) {
         case Wish::accept:
             channels_.push_back(std::make_unique<Channel>(*this, std::move(request)));

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -39,7 +41,8 @@ struct Lent {  // in the reply, after the echo of the request
 void fill(std::span<std::byte> bytes, std::size_t seed);
 [[nodiscard]] bool matches(std::span<const std::byte> bytes, std::size_t seed);
 
-// A reactor on its own thread with its ring and its fabric.
+// A reactor on its own thread with its ring and its fabric. The thread has credentials of its own, as a
+// daemon's may have: only it can use what it has opened of the kernel's RDMA.
 class Node {
   public:
     Node(const std::string& name, Duration poll, const verbs::Options& options = {});
@@ -50,10 +53,12 @@ class Node {
     [[nodiscard]] reactor::Reactor& reactor() { return *reactor_; }
     [[nodiscard]] verbs::Fabric& fabric() { return *fabric_; }
     void run(const std::function<void()>& call) { reactor_->run_and_wait(call); }
-    // Starts the thread; from the constructor until here the caller may use fabric() directly.
     void start();
 
   private:
+    void main(std::promise<void>& ready);
+
+    const verbs::Options options_;
     std::unique_ptr<uring::Ring> ring_;
     std::unique_ptr<reactor::Reactor> reactor_;
     std::unique_ptr<verbs::Fabric> fabric_;
@@ -64,19 +69,26 @@ class Node {
 class Server final : private rdma::ListenerHandler {
   public:
     explicit Server(Node& node);
+    // Requests come to `door` and are handed over to `node`; every other one is `transit` under way.
+    Server(Node& node, Node& door, Duration transit);
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
     ~Server() override;
 
     [[nodiscard]] Result<void> listen(const rdma::Endpoint& endpoint, const std::string& device = "");
     [[nodiscard]] std::size_t channels() const { return channels_.size(); }  // on the node's reactor
+    [[nodiscard]] int requests() const { return requests_; }                 // any thread
 
   private:
     class Channel;
     void on_request(std::unique_ptr<rdma::ConnectionRequest> request) override;
+    void serve(std::unique_ptr<rdma::ConnectionRequest> request);
     void remove(Channel& channel);
 
     Node& node_;
+    Node& door_;
+    const Duration transit_;
+    std::atomic<int> requests_{0};
     std::unique_ptr<rdma::Listener> listener_;
     std::vector<std::unique_ptr<Channel>> channels_;
     std::vector<std::unique_ptr<rdma::ConnectionRequest>> ignored_;

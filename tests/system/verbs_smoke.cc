@@ -3,6 +3,10 @@
 //   verbs_smoke serve ADDRESS PORT           until SIGTERM
 //   verbs_smoke test ADDRESS PORT [SOURCE]   everything that needs no fault from outside
 //   verbs_smoke both ADDRESS PORT            the same with the server on a second reactor of this process
+//   verbs_smoke over ADDRESS PORT            the same, every request handed over to a third reactor
+//   verbs_smoke transit ADDRESS PORT         says "ready" while a request is under way between two reactors,
+//   for
+//                                            5 s, and how it ended
 //   verbs_smoke watch ADDRESS PORT [SOURCE]  says "ready", then writes zero bytes now and then until the
 //                                            connection is lost, and says how that went
 //   verbs_smoke idle ADDRESS PORT [SOURCE]   a connection without traffic for 3 s, and the CPU time it took
@@ -28,10 +32,7 @@ double now_seconds(clockid_t clock) {
     return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
 }
 
-int run_both(const Target& target) {
-    Node node("server", 100us, {.accept_limit = 3s});
-    node.start();
-    Server server(node);
+int run_at(const Target& target, Server& server, Node& node) {
     if (auto listening = server.listen(target.endpoint); !listening) die(listening.error().what);
     run_scenarios(target);
     for (int i = 0; i < 100; ++i) {
@@ -41,6 +42,41 @@ int run_both(const Target& target) {
         ::usleep(100000);
     }
     die("the server still has channels");
+}
+
+int run_both(const Target& target) {
+    Node node("server", 100us, {.accept_limit = 3s});
+    node.start();
+    Server server(node);
+    return run_at(target, server, node);
+}
+
+int run_over(const Target& target) {
+    Node door("door", Duration{0});
+    door.start();
+    Node node("server", 100us, {.accept_limit = 3s});
+    node.start();
+    Server server(node, door, 3ms);
+    return run_at(target, server, node);
+}
+
+int transit(const Target& target) {
+    Node door("door", Duration{0});
+    door.start();
+    Node node("server", Duration{0});
+    node.start();
+    Server server(node, door, 5s);
+    if (auto listening = server.listen(target.endpoint); !listening) die(listening.error().what);
+    Node peer("client", Duration{0});
+    peer.start();
+    Client client(peer);
+    client.connect(target.endpoint, target.source, Wish::accept);
+    while (server.requests() == 0) ::usleep(1000);
+    passed("ready");
+    client.wait("the end", [](const Client::Seen& seen) { return seen.failure || seen.established; });
+    node.run([] {});  // has taken it over by now
+    std::printf("lost: %s\n", client.seen().detail.c_str());
+    return 0;
 }
 
 int serve(const Target& target) {
@@ -104,7 +140,8 @@ int idle(const Target& target) {
 
 int run(int argc, char** argv) {
     if (argc < 4) {
-        std::fprintf(stderr, "usage: verbs_smoke serve|test|both|watch|idle ADDRESS PORT [SOURCE]\n");
+        std::fprintf(stderr,
+                     "usage: verbs_smoke serve|test|both|over|transit|watch|idle ADDRESS PORT [SOURCE]\n");
         return 2;
     }
     // Before any thread: `serve` waits for it.
@@ -122,6 +159,8 @@ int run(int argc, char** argv) {
         return 0;
     }
     if (mode == "both") return run_both(target);
+    if (mode == "over") return run_over(target);
+    if (mode == "transit") return transit(target);
     if (mode == "watch") return watch(target);
     if (mode == "idle") return idle(target);
     return 2;

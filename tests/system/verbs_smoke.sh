@@ -26,6 +26,20 @@ test_loop() {
   wait_for 5 no_resources
 }
 
+test_over() {
+  step "loop: every request is handed over to another reactor"
+  loop
+  timeout 120 "$smoke" over 10.77.0.1 7006
+  wait_for 5 no_resources
+  step "loop: the device is removed while a request is handed over"
+  spawn transit "$smoke" transit 10.77.0.1 7007
+  wait_for 20 is_ready transit
+  remove_device
+  reap transit 20
+  step "$(lost_line transit)"
+  rxe_add rxe0 loop0 10.77.0.1
+}
+
 test_two_processes() {
   step "loop: two processes"
   loop
@@ -102,7 +116,7 @@ test_wire() {
 }
 
 tests=("${@:2}")
-((${#tests[@]} > 0)) || tests=(loop two_processes kill removal wire)
+((${#tests[@]} > 0)) || tests=(loop over two_processes kill removal wire)
 for each in "${tests[@]}"; do "test_$each"; done
 dmesg_clean
 step "all passed"

@@ -120,7 +120,10 @@ std::string peer_name(const Json& peer, const char* key) {
 
 // Sessions of an initiator or nexuses of a target: the channels to one peer each.
 std::string channels(const Sample& sample, const char* items, const char* peer_key, const char* title) {
-    Table peers({title, "STATE", ">CHANNELS", ">IN FLIGHT"});
+    std::vector<std::string> headings{title, "STATE", ">CHANNELS", ">IN FLIGHT"};
+    const bool placed = std::string_view(items) == "nexuses";  // each on one reactor
+    if (placed) headings.emplace_back("REACTOR");
+    Table peers(headings);
     Table table({title, ">INDEX", "PATH", "STATE", ">AGE", ">IN FLIGHT", ">CREDITS", ">CMD/S", ">MB/S",
                  ">RETRIES", ">RECONNECTS"});
     for (const Json& peer : list(sample.now, items)) {
@@ -137,8 +140,11 @@ std::string channels(const Sample& sample, const char* items, const char* peer_k
                        text_of(sample.rate(channel, old, {"bytes"}), throughput_text),
                        word(channel, "retries"), word(channel, "reconnects")});
         }
-        peers.add({name, word(peer, "state"), fmt::format("{}", list(peer, "channels").size()),
-                   number(peer, "in_flight") ? word(peer, "in_flight") : fmt::format("{}", in_flight)});
+        std::vector<std::string> cells{
+            name, word(peer, "state"), fmt::format("{}", list(peer, "channels").size()),
+            number(peer, "in_flight") ? word(peer, "in_flight") : fmt::format("{}", in_flight)};
+        if (placed) cells.push_back(word(peer, "reactor"));
+        peers.add(std::move(cells));
     }
     return section(items, peers) + "\n" + section("channels", table) + "\n";
 }

@@ -92,6 +92,7 @@ class HandFabric final : public rdma::Fabric {
     Result<std::unique_ptr<rdma::Domain>> open_domain(const rdma::Connection&) override {
         return std::make_unique<HandDomain>(executor_);
     }
+    void take_over(rdma::ConnectionRequest&) override {}
 
     rdma::ConnectionHandler* handler = nullptr;
     std::vector<rdma::SendWork> sends;  // posted, in order

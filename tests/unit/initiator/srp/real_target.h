@@ -60,14 +60,14 @@ class RealTarget final : private target::Exports {
           device_(world, node, habits, medium),
           unit_(device_,
                 {.uuid = habits.uuid, .name = habits.name, .target_port = port_id, .epoch = habits.epoch}),
-          port_(node, fabric, regions_, *this,
+          port_(group_, node, fabric, regions_, *this,
                 {.port_id = port_id,
                  .request_limit = static_cast<std::uint32_t>(habits.request_limit),
                  .nexus_buffer_bytes = 1U << 20U}),
           lun_(habits.lun) {}
 
     [[nodiscard]] Result<void> listen(std::uint16_t port) {
-        auto listener = fabric_.listen({.address = "*", .port = port}, "", port_);
+        auto listener = fabric_.listen({.address = "*", .port = port}, "", group_);
         if (!listener) return Failure(listener.error());
         listener_ = std::move(*listener);
         return {};
@@ -83,6 +83,7 @@ class RealTarget final : private target::Exports {
     RegionDirectory regions_;
     SlowDevice device_;
     lun::LogicalUnit unit_;
+    target::PortGroup group_;
     target::Port port_;
     std::uint32_t lun_;
     std::unique_ptr<rdma::Listener> listener_;

@@ -49,8 +49,9 @@ class TargetWorld : public ::testing::Test, public target::Exports {
         memory.reset();
     }
     void start_port() {
-        port = std::make_unique<target::Port>(target_node, target_fabric, regions, *this, settings);
-        listener = std::move(*target_fabric.listen({.address = "*", .port = 5555}, "", *port));
+        group = std::make_unique<target::PortGroup>();
+        port = std::make_unique<target::Port>(*group, target_node, target_fabric, regions, *this, settings);
+        listener = std::move(*target_fabric.listen({.address = "*", .port = 5555}, "", *group));
     }
     void stop_port() {
         if (port == nullptr) return;
@@ -155,6 +156,7 @@ class TargetWorld : public ::testing::Test, public target::Exports {
     std::unique_ptr<block::MemoryDevice> memory;
     std::unique_ptr<lun::LogicalUnit> disk_unit;
     std::unique_ptr<lun::LogicalUnit> memory_unit;
+    std::unique_ptr<target::PortGroup> group;
     std::unique_ptr<target::Port> port;
     std::unique_ptr<rdma::Listener> listener;
     std::vector<std::unique_ptr<ScriptedInitiator>> initiators;

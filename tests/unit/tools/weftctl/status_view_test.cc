@@ -84,11 +84,12 @@ TEST(StatusView, ShowsATarget) {
       "volumes":[{"name":"data","lun":0,"backend":"memory","size_bytes":1048576,
         "block_size":512,"read_only":false,"state":"ready","in_flight":0}],
       "nexuses":[{"initiator":null,"port_id":"00112233445566778899aabbccddeeff","state":"ready","in_flight":3,
-        "channels":[{"index":1}],
+        "reactor":"reactor1","channels":[{"index":1}],
         "waits":[{"reason":"backend","age_ms":5,"count":3}]}]})"),
                     nullptr, 0);
     EXPECT_NE(text.find("  data      0  memory   1 MiB    512  no         ready"), std::string::npos) << text;
-    EXPECT_NE(text.find("  00112233445566778899aabbccddeeff  ready         1          3"), std::string::npos)
+    EXPECT_NE(text.find("  00112233445566778899aabbccddeeff  ready         1          3  reactor1\n"),
+              std::string::npos)
         << text;
     EXPECT_NE(text.find("nexus 00112233445566778899aabbccddeeff  backend"), std::string::npos) << text;
 }
