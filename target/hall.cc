@@ -88,6 +88,20 @@ std::future<void> Hall::stop() {
     return future;
 }
 
+std::vector<lun::Counters> Hall::unit_counters() {
+    std::vector<lun::Counters> all;
+    thread_->call([&] {
+        for (const auto& seat : seats_) all.push_back(seat->counters());
+    });
+    return all;
+}
+
+bool Hall::drop_channel(const srp::PortId& initiator, std::size_t index) {
+    bool dropped = false;
+    thread_->call([&] { dropped = port_->drop_channel(initiator, index); });
+    return dropped;
+}
+
 PortStatus Hall::status() {
     PortStatus status;
     thread_->call([&] { status = port_->status(); });

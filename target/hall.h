@@ -40,6 +40,8 @@ class Hall final : private Exports {
     [[nodiscard]] std::future<void> stop();
 
     [[nodiscard]] PortStatus status();
+    [[nodiscard]] std::vector<lun::Counters> unit_counters();  // in the order of the volumes
+    [[nodiscard]] bool drop_channel(const srp::PortId& initiator, std::size_t index);  // see Port
     [[nodiscard]] daemon::ReactorThread& thread() { return *thread_; }
 
   private:

@@ -28,6 +28,8 @@ class Seat {
     // Whether the initiator port may see it, and then as what.
     [[nodiscard]] std::optional<Export> visible_to(const srp::PortId& initiator);
 
+    [[nodiscard]] lun::Counters counters() const { return unit_.counters(); }
+
   private:
     Seat(Volume& volume, std::unique_ptr<block::BlockDevice> device, const srp::PortId& target_port);
 

@@ -114,6 +114,12 @@ Json Service::status() {
         used += volume->memory_bytes();
         status["volumes"].push_back(to_json(*volume));
     }
+    std::vector<lun::Counters> counters(volumes_.size());
+    for (const auto& hall : halls_) {
+        const auto units = hall->unit_counters();
+        for (std::size_t i = 0; i < units.size(); ++i) counters[i] += units[i];
+    }
+    for (std::size_t i = 0; i < counters.size(); ++i) status["volumes"][i].update(to_json(counters[i]));
     if (listening_) {
         for (const auto& listener : config_.listeners)
             status["listeners"].push_back({{"address", listener.address},
@@ -132,6 +138,24 @@ Json Service::status() {
 void Service::add_methods(control::Server& server) {
     server.add(
         "status", [this](const Json&) -> Result<Json> { return status(); }, control::Promptness::prompt);
+    server.add("channel_drop", [this](const Json& params) -> Result<Json> {
+        auto done = drop_channel(params.at("peer").get<std::string>(), params.at("index").get<std::size_t>());
+        if (!done) return Failure(done.error());
+        return Json::object();
+    });
+}
+
+Result<void> Service::drop_channel(const std::string& initiator, std::size_t index) {
+    const srp::PortId port = initiator_port(initiator);
+    for (const auto& hall : halls_) {
+        if (!hall->drop_channel(port, index)) continue;
+        events_.add(Severity::warning, "channel " + initiator + "/" + std::to_string(index),
+                    "cut by request");
+        return {};
+    }
+    return fail("no channel " + std::to_string(index) + " of an initiator '" + initiator +
+                    "': name it by its name, UUID or port_id, as status shows it",
+                ENOENT);
 }
 
 }  // namespace weft::target

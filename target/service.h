@@ -31,6 +31,7 @@ class Service {
     // Refuses logins, disconnects the channels, waits for what they have in flight. Idempotent.
     void stop();
     [[nodiscard]] control::Json status();
+    [[nodiscard]] Result<void> drop_channel(const std::string& initiator, std::size_t index);
 
     void add_methods(control::Server& server);
     // What this configuration can come to use, bytes.

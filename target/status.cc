@@ -91,6 +91,13 @@ Json to_json(const Volume& volume) {
             {"state", "ready"}};
 }
 
+Json to_json(const lun::Counters& counters) {
+    return {{"in_flight", counters.in_flight},     {"reads", counters.reads},
+            {"writes", counters.writes},           {"read_bytes", counters.read_bytes},
+            {"write_bytes", counters.write_bytes}, {"errors", counters.errors},
+            {"aborted", counters.aborted}};
+}
+
 Json to_json(std::span<const HallStatus> halls) {
     struct Placed {
         const NexusStatus* nexus;

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "common/control/message.h"
+#include "common/lun/counters.h"
 #include "target/srp/status.h"
 #include "target/volume.h"
 
@@ -18,6 +19,7 @@ struct HallStatus {
 };
 
 [[nodiscard]] control::Json to_json(const Volume& volume);
+[[nodiscard]] control::Json to_json(const lun::Counters& counters);  // more members of a volume's
 // nexuses, reactors and the sums over them, as members of the target's status.
 [[nodiscard]] control::Json to_json(std::span<const HallStatus> halls);
 // What the nexuses have allocated.

@@ -11,10 +11,7 @@
 
 namespace weft::target {
 
-namespace {
-
-// A grant names an initiator by its port identifier in hexadecimal, by UUID or by name.
-srp::PortId port_of(const std::string& initiator) {
+srp::PortId initiator_port(const std::string& initiator) {
     if (initiator.size() == 32 &&
         initiator.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos) {
         std::string dashed = initiator;
@@ -24,6 +21,8 @@ srp::PortId port_of(const std::string& initiator) {
     if (const auto uuid = Uuid::parse(initiator)) return srp::port_id_of_initiator(*uuid);
     return srp::port_id_of_initiator(initiator);
 }
+
+namespace {
 
 // What a file holds is the kernel's until it is flushed, and lives as long as the kernel does; what memory
 // holds, as long as we do.
@@ -113,7 +112,7 @@ const config::Grant* Volume::grant_for(const srp::PortId& initiator) const {
     for (const auto& grant : config_.initiators) {
         if (grant.initiator == "any")
             everybody = &grant;
-        else if (port_of(grant.initiator) == initiator)
+        else if (initiator_port(grant.initiator) == initiator)
             return &grant;
     }
     return everybody;

@@ -52,4 +52,7 @@ class Volume {
     std::unique_ptr<block::MemoryStore> memory_;
 };
 
+// Whom a person means: a port identifier in hexadecimal, a UUID or a name.
+[[nodiscard]] srp::PortId initiator_port(const std::string& initiator);
+
 }  // namespace weft::target

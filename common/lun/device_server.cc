@@ -16,9 +16,25 @@ void DeviceServer::accept(Task& task) {
     ++tasks_;
 }
 
-void DeviceServer::leave() {
+void DeviceServer::leave(const Task& task) {
     WEFT_CHECK(tasks_ > 0);
     --tasks_;
+    if (!task.used_medium()) return;
+    if (task.aborted()) {
+        ++counters_.aborted;
+        return;
+    }
+    if (task.status == scsi::Status::check_condition) ++counters_.errors;
+    if (task.data_in_done > 0) ++counters_.reads;
+    if (task.data_out_done > 0) ++counters_.writes;
+    counters_.read_bytes += task.data_in_done;
+    counters_.write_bytes += task.data_out_done;
+}
+
+Counters DeviceServer::counters() const {
+    Counters counters = counters_;
+    counters.in_flight = tasks_;
+    return counters;
 }
 
 void DeviceServer::end(Task& task, scsi::Status status) { task.end_with(status); }

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "common/core/executor.h"
+#include "common/lun/counters.h"
 #include "common/lun/media_transfer.h"
 #include "common/lun/task.h"
 #include "common/scsi/lun.h"
@@ -31,6 +32,7 @@ class DeviceServer {
     virtual ~DeviceServer();  // REQUIRES: no task in execution
 
     [[nodiscard]] std::size_t tasks() const { return tasks_; }
+    [[nodiscard]] Counters counters() const;
     [[nodiscard]] Executor& executor() const { return executor_; }
 
   protected:
@@ -52,13 +54,14 @@ class DeviceServer {
 
   private:
     friend class Task;
-    void leave();
+    void leave(const Task& task);
     // `parameters` stay valid until the task ends.
     virtual void on_parameters(Task& task, std::span<const std::byte> parameters) = 0;
     [[nodiscard]] virtual scsi::SenseFormat sense_format() const { return scsi::SenseFormat::fixed; }
 
     Executor& executor_;
     std::size_t tasks_ = 0;
+    Counters counters_;
 };
 
 }  // namespace weft::lun

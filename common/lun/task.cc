@@ -37,6 +37,7 @@ void Task::begin(DeviceServer& server) {
     server_ = &server;
     aborted_ = false;
     concluding_ = false;
+    used_medium_ = false;
     parameter_bytes_ = 0;
     answer_bytes_ = 0;
     status = scsi::Status::good;
@@ -70,6 +71,7 @@ void Task::fetch_parameters(std::uint32_t length) {
 
 void Task::start(block::BlockDevice& device, const MediaPlan& plan) {
     enter(State::transferring);
+    used_medium_ = true;
     transfer_.start(device, plan);
 }
 
@@ -182,7 +184,7 @@ void Task::conclude() {
     concluding_ = false;
     DeviceServer& server = *server_;
     server_ = nullptr;
-    server.leave();
+    server.leave(*this);
     mover_.finished(*this);
 }
 

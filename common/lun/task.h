@@ -86,6 +86,7 @@ class Task {
     // initiator's memory any more. Idempotent. Legal any time between execute() and finished().
     void abort();
     [[nodiscard]] bool aborted() const { return aborted_; }
+    [[nodiscard]] bool used_medium() const { return used_medium_; }  // it came to a transfer
     [[nodiscard]] bool executing() const { return state_ != State::idle; }
     [[nodiscard]] bool concluding() const { return concluding_; }  // see DataMover::deliver()
     [[nodiscard]] bool quiet() const;                              // no on_...() call is owed to it
@@ -130,6 +131,7 @@ class Task {
     DeviceServer* server_ = nullptr;
     State state_ = State::idle;
     bool aborted_ = false;
+    bool used_medium_ = false;
     bool concluding_ = false;
     std::uint32_t parameter_bytes_ = 0;  // of data-out, asked for
     std::uint32_t answer_bytes_ = 0;     // of data-in, to be delivered with the response

@@ -36,8 +36,23 @@ std::size_t Port::channels() const {
 void Port::reject(rdma::ConnectionRequest& request, const srp::Tag& tag, srp::RejectReason reason,
                   const std::string& why) {
     ++rejected_;
-    log::warn("login from {} rejected: {} ({})", request.peer(), why, srp::to_string(reason));
+    if (const auto left_out = refusals_.pass(executor_.now())) {
+        log::warn("login from {} rejected: {} ({}){}", request.peer(), why, srp::to_string(reason),
+                  *left_out == 0 ? "" : "; " + std::to_string(*left_out) + " more were, without a line each");
+    }
     request.reject(srp::encode(srp::LoginReject{.tag = tag, .reason = reason}));
+}
+
+bool Port::drop_channel(const srp::PortId& initiator, std::size_t index) {
+    const auto found = nexuses_.find(initiator);
+    if (found == nexuses_.end()) return false;
+    bool dropped = false;
+    found->second->for_each_channel([&](Channel& channel) {
+        if (index-- != 0 || channel.state() >= ChannelState::draining) return;
+        channel.terminate("cut on request");
+        dropped = true;
+    });
+    return dropped;
 }
 
 // What is wrong with a login, whoever sends it.

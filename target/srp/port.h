@@ -10,6 +10,7 @@
 
 #include "common/core/executor.h"
 #include "common/core/region.h"
+#include "common/core/throttle.h"
 #include "common/rdma/connection.h"
 #include "common/srp/login.h"
 #include "target/srp/exports.h"
@@ -44,6 +45,8 @@ class Port final {
     // asked of other parts; then `stopped` runs, once. It goes on answering other parts.
     void stop(std::function<void()> stopped);
     [[nodiscard]] PortStatus status() const;
+    // Cuts a channel of an initiator, as a drill; by its place in status(). False: there is none.
+    [[nodiscard]] bool drop_channel(const srp::PortId& initiator, std::size_t index);
 
     // --- For nexuses and channels ---
     [[nodiscard]] Executor& executor() { return executor_; }
@@ -106,6 +109,7 @@ class Port final {
     std::vector<Clearing> clearings_;
     std::size_t answers_due_ = 0;  // from other parts
     Counters past_;                // of nexuses that are gone
+    Throttle refusals_{10, 10s};
     bool stopping_ = false;
     std::function<void()> stopped_;
     DeferredCall<Port, &Port::evaluate> evaluate_{*this};

@@ -73,6 +73,16 @@ qp_heal "$qpn"
 wait_for 60 channels_ready 4
 step "queue pair $qpn was cut; $(($(losses) - before)) lost, all are back"
 
+step 'the target cuts a channel'
+before=$(losses)
+"$weftctl" --socket /run/weft/store0.sock channel drop node1 0
+wait_for 40 lost_more_than "$before"
+goes_on single 40
+wait_for 60 channels_ready 4
+for name in reads writes read_bytes write_bytes; do
+  (($(target_status store0 ".volumes[0].$name") > 0)) || die "the target counts no $name"
+done
+
 # A link goes down and comes back. Soft-RoCE does not recover from that by itself (its QP 1 stays in error): the devices at
 # both ends are made anew, while the daemons on them run and have lost their connections over them before.
 step 'the link of wire 1 is down'
