@@ -38,20 +38,26 @@ idle() {
   awk '/^voluntary_ctxt/ { n += $2 } END { print n }' "/proc/$pid"/task/*/status
 }
 
-# Two channels are probed 50 times in all. A loop that does not sleep would use 5000 ms; short of that, CPU time also counts
-# what the machine below had no CPU for, and so proves little in a VM: it is the sleeps that are held to account.
-step 'five idle seconds'
-declare -A idle_ms idle_sleeps
-for daemon in initiator store0; do read -r "idle_ms[$daemon]" "idle_sleeps[$daemon]" < <(idle "$daemon"); done
-sleep 5 # the measurement itself
-for daemon in initiator store0; do
-  read -r ms sleeps < <(idle "$daemon")
-  ms=$((ms - idle_ms[$daemon]))
-  sleeps=$((sleeps - idle_sleeps[$daemon]))
-  step "idle $daemon in 5 s: $ms ms of CPU time, asleep $sleeps times"
-  ((ms < 500)) || die "the idle $daemon took $ms ms of CPU in 5 s"
-  ((sleeps < 200)) || die "the idle $daemon woke $sleeps times in 5 s"
-done
+# Less than 1 % of a CPU over ten seconds. In a VM, CPU time also counts what the machine below had no CPU for: one quiet
+# window of three is enough, since what does not sleep has none.
+idle_window() {
+  local daemon ms sleeps good=1
+  local -A before_ms=() before_sleeps=()
+  for daemon in initiator store0; do read -r "before_ms[$daemon]" "before_sleeps[$daemon]" < <(idle "$daemon"); done
+  sleep 10 # the measurement itself
+  for daemon in initiator store0; do
+    read -r ms sleeps < <(idle "$daemon")
+    ms=$((ms - before_ms[$daemon]))
+    sleeps=$((sleeps - before_sleeps[$daemon]))
+    step "idle $daemon in 10 s: $ms ms of CPU time, asleep $sleeps times"
+    # Two channels, each probed every other second, and their answers; control and log threads.
+    ((ms < 100 && sleeps < 150)) || good=0
+  done
+  ((good))
+}
+step 'ten idle seconds'
+sleep 3 # until channels without commands are probed less often
+idle_window || idle_window || idle_window || die 'the idle daemons take 1 % of a CPU or more'
 
 tree=$(a_tree)
 expected=$(tree_sum "$tree")

@@ -7,8 +7,8 @@
 . "$(dirname "${BASH_SOURCE[0]}")/daemons.sh"
 
 # How often all of it, and how many logins in a row.
-rounds=2 logins=200
-[[ ${WEFT_LONG:-} != 1 ]] || rounds=4 logins=1000
+rounds=2 logins=1000
+[[ ${WEFT_LONG:-} != 1 ]] || rounds=4
 
 hostile=$WEFT_BUILD/tests/system/hostile_peer
 [[ -x $hostile ]] || die "$hostile is not built"
