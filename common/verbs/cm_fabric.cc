@@ -77,7 +77,8 @@ Result<std::shared_ptr<Device>> CmFabric::device_of(ibv_context* verbs) {
     if (!device) return Failure(device.error());
     log::info("RDMA device {} opened", (*device)->name());
     devices_.push_back(*device);
-    if (!presence_.armed()) executor_.start(presence_, kPresencePeriod);
+    cm_contexts_.note(*verbs);
+    watch_presence();
     return device;
 }
 
@@ -120,36 +121,37 @@ bool CmFabric::arm() {
 
 void CmFabric::on_device_removed(const rdma_cm_id& id) {
     if (id.verbs == nullptr) return;
+    cm_contexts_.note(*id.verbs);
     const ibv_device* const removed = id.verbs->device;  // `id` itself may not outlive the loop
     for (const auto& device : devices_) {
         if (device->context().device == removed) device->on_removed();
     }
     device_lost_ = true;
+    watch_presence();
 }
 
+// Also tells librdmacm, once nothing of ours stands on the device.
 void CmFabric::drop_unusable_devices() {
-    for (std::size_t i = 0; i < devices_.size();) {
-        const std::shared_ptr<Device>& device = devices_[i];
-        if (device->usable() || device.use_count() > 1) {
-            ++i;
-            continue;
-        }
-        ibv_context* cm_context = device->cm_context();
-        devices_.erase(devices_.begin() + static_cast<std::ptrdiff_t>(i));
-        release_cm_context(cm_context);
-    }
+    std::erase_if(devices_, [](const auto& device) { return !device->usable() && device.use_count() == 1; });
+    cm_contexts_.let_go([this](const std::string& path) {
+        return std::any_of(devices_.begin(), devices_.end(),
+                           [&](const auto& device) { return device->path() == path; });
+    });
     device_lost_ =
         std::any_of(devices_.begin(), devices_.end(), [](const auto& device) { return !device->usable(); });
+}
+
+void CmFabric::watch_presence() {
+    if (!presence_.armed() && (!devices_.empty() || cm_contexts_.any()))
+        executor_.start(presence_, kPresencePeriod);
 }
 
 void CmFabric::check_presence() {
     for (const auto& device : devices_) {
         if (device->usable() && !device->still_present()) device->on_removed();
     }
-    device_lost_ =
-        std::any_of(devices_.begin(), devices_.end(), [](const auto& device) { return !device->usable(); });
-    if (device_lost_) drop_unusable_devices();
-    if (!devices_.empty()) executor_.start(presence_, kPresencePeriod);
+    drop_unusable_devices();
+    watch_presence();
 }
 
 }  // namespace weft::verbs

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/core/intrusive_list.h"
+#include "common/verbs/cm_contexts.h"
 #include "common/verbs/device.h"
 #include "common/verbs/event_channel.h"
 #include "common/verbs/fabric.h"
@@ -69,6 +70,7 @@ class CmFabric final : public Fabric, private Poller {
     bool run_reports();
     void read_events() { channel_->read(); }
     void drop_unusable_devices();
+    void watch_presence();
     void check_presence();
 
     Executor& executor_;
@@ -77,6 +79,7 @@ class CmFabric final : public Fabric, private Poller {
     Counters counters_;
     std::unique_ptr<EventChannel> channel_;
     std::vector<std::shared_ptr<Device>> devices_;
+    CmContexts cm_contexts_;
     bool device_lost_ = false;
     IntrusiveList<ConnectionLink> reports_;
     IntrusiveList<ConnectionLink> flushes_;

@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "common/core/log.h"
-#include "common/core/unique_fd.h"
+#include "common/verbs/cm_contexts.h"
 #include "common/verbs/file_flags.h"
 #include "common/verbs/queue_pair.h"
 #include "common/verbs/work_key.h"
@@ -47,22 +47,6 @@ Result<void> check_devices(const std::string& name) {
     return {};
 }
 
-void release_cm_context(ibv_context* cm_context) {
-    int count = 0;
-    // This looks which devices are still there and closes the others.
-    if (ibv_context** contexts = rdma_get_devices(&count)) return rdma_free_devices(contexts);
-    // But not if there is none at all. Then we take the kernel's files from the context and leave it the
-    // rest; it is closed when there is a device again. Nothing uses it meanwhile: our objects have contexts
-    // of their own.
-    ibv_device** devices = ibv_get_device_list(&count);
-    if (devices != nullptr) ibv_free_device_list(devices);
-    const UniqueFd nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
-    if (devices == nullptr || count > 0 || !nothing) return;
-    for (const int fd : {cm_context->async_fd, cm_context->cmd_fd}) {
-        if (::dup3(nothing.get(), fd, O_CLOEXEC) < 0) log::warn("cannot let go of a removed RDMA device");
-    }
-}
-
 Result<std::shared_ptr<Device>> Device::open(ibv_context& cm_context, reactor::Sleeper& sleeper,
                                              const Options& options, Counters& counters) {
     const std::string name = ibv_get_device_name(cm_context.device);
@@ -73,17 +57,15 @@ Result<std::shared_ptr<Device>> Device::open(ibv_context& cm_context, reactor::S
         return fail_errno("cannot query RDMA device " + name, rc);
     }
     if (auto set = set_nonblocking(context->async_fd); !set) return Failure(set.error());
-    return std::shared_ptr<Device>(
-        new Device(std::move(context), cm_context, attributes, sleeper, options, counters));
+    return std::shared_ptr<Device>(new Device(std::move(context), attributes, sleeper, options, counters));
 }
 
-Device::Device(DeviceContext context, ibv_context& cm_context, const ibv_device_attr& attributes,
-               reactor::Sleeper& sleeper, const Options& options, Counters& counters)
+Device::Device(DeviceContext context, const ibv_device_attr& attributes, reactor::Sleeper& sleeper,
+               const Options& options, Counters& counters)
     : sleeper_(sleeper),
       options_(options),
       counters_(counters),
       context_(std::move(context)),
-      cm_context_(&cm_context),
       attributes_(attributes) {
     sleeper_.watch(context_->async_fd, *this);
 }
@@ -224,9 +206,6 @@ void Device::on_removed() {
     users_.for_each([](DeviceUser& user) { user.on_device_lost(); });
 }
 
-bool Device::still_present() const {
-    const char* path = context_->device->dev_path;
-    return path[0] == '\0' || ::access(path, F_OK) == 0 || errno != ENOENT;
-}
+bool Device::still_present() const { return is_present(path()); }
 
 }  // namespace weft::verbs

@@ -48,7 +48,7 @@ class Device final : private reactor::Sleeper::Watch, private CompletionDispatch
     ~Device() override;
 
     [[nodiscard]] ibv_context& context() const { return *context_; }
-    [[nodiscard]] ibv_context* cm_context() const { return cm_context_; }
+    [[nodiscard]] std::string path() const { return context_->device->dev_path; }  // in sysfs
     [[nodiscard]] std::string name() const { return ibv_get_device_name(context_->device); }
     [[nodiscard]] const ibv_device_attr& attributes() const { return attributes_; }
     // The most RDMA READs a connection may have in flight or serve.
@@ -78,8 +78,8 @@ class Device final : private reactor::Sleeper::Watch, private CompletionDispatch
         std::uint16_t generation = 0;
     };
 
-    Device(DeviceContext context, ibv_context& cm_context, const ibv_device_attr& attributes,
-           reactor::Sleeper& sleeper, const Options& options, Counters& counters);
+    Device(DeviceContext context, const ibv_device_attr& attributes, reactor::Sleeper& sleeper,
+           const Options& options, Counters& counters);
     void on_readable() override;
     void on_event(ibv_event_type type, std::uintptr_t subject, int port);
     void on_entry(const ibv_wc& entry) override;
@@ -88,7 +88,6 @@ class Device final : private reactor::Sleeper::Watch, private CompletionDispatch
     const Options options_;
     Counters& counters_;
     DeviceContext context_;
-    ibv_context* const cm_context_;
     const ibv_device_attr attributes_;
     std::vector<std::unique_ptr<CompletionQueue>> completion_queues_;
     std::vector<Slot> slots_;
@@ -96,10 +95,6 @@ class Device final : private reactor::Sleeper::Watch, private CompletionDispatch
     IntrusiveList<DeviceUser> users_;
     bool usable_ = true;
 };
-
-// librdmacm keeps a context of its own of every device it has seen. Makes it let go of `cm_context`, whose
-// device was removed: until then soft-RoCE's removal waits in the kernel.
-void release_cm_context(ibv_context* cm_context);
 
 // Fails, with what to do about it, unless there is an RDMA device (named `name` unless ""), and the kernel's
 // verbs and RDMA/CM can be reached.
