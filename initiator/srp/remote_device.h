@@ -115,6 +115,7 @@ class RemoteDevice final : public block::BlockDevice, private SessionUser {
     RemoteDeviceState state_ = RemoteDeviceState::ready;
     Instant since_{};
     std::string problem_;
+    std::string refused_why_;    // as it was logged, since it was last ready
     bool failing_ = false;       // queue_timeout passed and the policy is to fail
     bool verify_again_ = false;  // the unit said it changed while it was being verified
     std::uint64_t next_order_ = 1;

@@ -78,8 +78,10 @@ void RemoteDevice::on_verified(const Result<RemoteUnit>& now) {
     if (state_ != RemoteDeviceState::verifying) return;
     const std::string wrong = now ? difference(unit_, *now) : now.error().what;
     if (!wrong.empty()) {
-        log::error("{}: {} of target {} is not used: {}", options_.name, unit_.label(), session_.target(),
-                   wrong);
+        if (refused_why_ != wrong)
+            log::error("{}: {} of target {} is not used: {}", options_.name, unit_.label(), session_.target(),
+                       wrong);
+        refused_why_ = wrong;
         enter(RemoteDeviceState::refused);
         problem_ = wrong;
         executor().start(verify_timer_, kVerifyAgainAfter);
@@ -102,6 +104,7 @@ void RemoteDevice::become_ready() {
     enter(RemoteDeviceState::ready);
     executor().cancel(patience_timer_);
     problem_.clear();
+    refused_why_.clear();
     failing_ = false;
     std::vector<Pending*> order;
     order.reserve(held_.size());

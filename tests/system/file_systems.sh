@@ -38,8 +38,9 @@ idle() {
   awk '/^voluntary_ctxt/ { n += $2 } END { print n }' "/proc/$pid"/task/*/status
 }
 
-# Less than 1 % of a CPU over ten seconds. In a VM, CPU time also counts what the machine below had no CPU for: one quiet
-# window of three is enough, since what does not sleep has none.
+# Less than 1 % of a CPU over ten seconds, measured on a quiet machine. In a VM, CPU time also counts what the machine below
+# had no CPU for, milliseconds per wake-up if it is busy: so what is held to account is how often they wake, and the CPU
+# time of what does not sleep at all.
 idle_window() {
   local daemon ms sleeps good=1
   local -A before_ms=() before_sleeps=()
@@ -51,13 +52,13 @@ idle_window() {
     sleeps=$((sleeps - before_sleeps[$daemon]))
     step "idle $daemon in 10 s: $ms ms of CPU time, asleep $sleeps times"
     # Two channels, each probed every other second, and their answers; control and log threads.
-    ((ms < 100 && sleeps < 150)) || good=0
+    ((ms < 500 && sleeps < 100)) || good=0
   done
   ((good))
 }
 step 'ten idle seconds'
 sleep 3 # until channels without commands are probed less often
-idle_window || idle_window || idle_window || die 'the idle daemons take 1 % of a CPU or more'
+idle_window || idle_window || die 'the idle daemons do not rest'
 
 tree=$(a_tree)
 expected=$(tree_sum "$tree")

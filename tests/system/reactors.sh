@@ -109,7 +109,12 @@ step 'the target is killed and comes back'
 kill9 store
 sleep 0.5
 target_start store
-for node in node1 node3; do wait_for 60 node_ready $node; done
+# What was in the target's memory is gone: those volumes are not used again until somebody says so.
+for node in node1 node3; do
+  "$weftctl" --socket "/run/weft/$node.sock" detach --force $node-ram
+  "$weftctl" --socket "/run/weft/$node.sock" attach $node-ram
+  wait_for 60 node_ready $node
+done
 wait_for 10 placed
 go_on
 
