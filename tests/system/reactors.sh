@@ -137,7 +137,8 @@ done
 step 'all stop; the target with channels on both reactors'
 stop store 10
 target_start store
-for node in node1 node3; do wait_for 60 node_ready $node; done
+logged_in() { [[ $(node_status "$1" '[.sessions[].channels[] | select(.state == "ready")] | length') == 3 ]]; }
+for node in node1 node3; do wait_for 60 logged_in $node; done
 stop node1
 stop node3
 wait_for 10 test "$(target_status store '[.nexuses[].channels[]] | length')" = 0
