@@ -12,6 +12,7 @@
 #include "common/core/slab.h"
 #include "common/srp/command.h"
 #include "initiator/srp/remote_device.h"
+#include "tests/support/hand_domain.h"
 #include "tests/support/manual_executor.h"
 
 namespace {
@@ -45,21 +46,6 @@ class HandFabric final : public rdma::Fabric {
         receives.reserve(1024);
     }
 
-    class Registered final : public rdma::Registration {
-      public:
-        [[nodiscard]] rdma::Keys keys() const override { return {7, 9}; }
-    };
-    class HandDomain final : public rdma::Domain {
-      public:
-        explicit HandDomain(Executor& executor) : executor_(executor) {}
-        void register_memory(std::byte*, std::size_t, rdma::Access, rdma::RegistrationDone done) override {
-            executor_.post([done = std::move(done)] { done(std::make_unique<Registered>()); });
-        }
-        void when_device_lost(std::function<void()>) override {}
-
-      private:
-        Executor& executor_;
-    };
     class HandConnection final : public rdma::Connection {
       public:
         explicit HandConnection(HandFabric& fabric) : fabric_(fabric) {}

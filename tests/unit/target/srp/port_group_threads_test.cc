@@ -22,6 +22,7 @@
 #include "common/srp/task_management.h"
 #include "common/uring/ring.h"
 #include "target/srp/port.h"
+#include "tests/support/hand_domain.h"
 
 namespace weft::test {
 namespace {
@@ -146,9 +147,9 @@ class HandConnection final : public rdma::Connection {
 
 void Peer::next_round() {
     const auto lun = scsi::encode_lun({.number = 0});
+    const scsi::Cdb cdb = scsi::encode_synchronize_cache();
     for (std::uint64_t tag = 1; tag <= 3; ++tag) {
-        const srp::CommandContent flush{
-            .tag = srp::Tag::of(tag), .lun = lun, .cdb = scsi::encode_synchronize_cache()};
+        const srp::CommandContent flush{.tag = srp::Tag::of(tag), .lun = lun, .cdb = cdb};
         std::vector<std::byte> iu(srp::encoded_bytes(flush));
         srp::encode(iu, flush);
         connection->deliver(iu);
@@ -160,22 +161,6 @@ void Peer::next_round() {
 class HandFabric final : public rdma::Fabric {
   public:
     explicit HandFabric(Executor& executor) : executor_(executor) {}
-
-    class Registered final : public rdma::Registration {
-      public:
-        [[nodiscard]] rdma::Keys keys() const override { return {7, 9}; }
-    };
-    class HandDomain final : public rdma::Domain {
-      public:
-        explicit HandDomain(Executor& executor) : executor_(executor) {}
-        void register_memory(std::byte*, std::size_t, rdma::Access, rdma::RegistrationDone done) override {
-            executor_.post([done = std::move(done)] { done(std::make_unique<Registered>()); });
-        }
-        void when_device_lost(std::function<void()>) override {}
-
-      private:
-        Executor& executor_;
-    };
 
     Result<std::unique_ptr<rdma::Listener>> listen(const rdma::Endpoint&, const std::string&,
                                                    rdma::ListenerHandler&) override {
