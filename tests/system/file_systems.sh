@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# File systems on a volume of mixed legs, with real trees compared after remounting; detach and attach, events, and
-# what the daemons cost when nothing happens.
+# File systems on a volume of mixed legs, with real trees compared after remounting; detach and attach, and events.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/daemons.sh"
 
@@ -29,36 +28,6 @@ device=$(status '.volumes[0].device')
 size=$((128 + 256 + $(blockdev --getsize64 "$(lab_disk 0)") / 1048576))
 [[ $(blockdev --getsize64 "$device") == $((size << 20)) ]] || die "the size is $(blockdev --getsize64 "$device"), not $size MiB"
 [[ $(status '[.volumes[0].legs[].kind] | join(" ")') == 'remote file remote' ]] || die 'the legs are wrong'
-
-# idle NAME: what a daemon has used since its start: CPU time in ms, and how often its threads went to sleep.
-idle() {
-  local pid
-  pid=$(pid_of "$1")
-  awk -v hz="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); printf "%d ", ($12 + $13) * 1000 / hz }' "/proc/$pid/stat"
-  awk '/^voluntary_ctxt/ { n += $2 } END { print n }' "/proc/$pid"/task/*/status
-}
-
-# Less than 1 % of a CPU over ten seconds, measured on a quiet machine. In a VM, CPU time also counts what the machine below
-# had no CPU for, milliseconds per wake-up if it is busy: so what is held to account is how often they wake, and the CPU
-# time of what does not sleep at all.
-idle_window() {
-  local daemon ms sleeps good=1
-  local -A before_ms=() before_sleeps=()
-  for daemon in initiator store0; do read -r "before_ms[$daemon]" "before_sleeps[$daemon]" < <(idle "$daemon"); done
-  sleep 10 # the measurement itself
-  for daemon in initiator store0; do
-    read -r ms sleeps < <(idle "$daemon")
-    ms=$((ms - before_ms[$daemon]))
-    sleeps=$((sleeps - before_sleeps[$daemon]))
-    step "idle $daemon in 10 s: $ms ms of CPU time, asleep $sleeps times"
-    # Two channels, each probed every other second, and their answers; control and log threads.
-    ((ms < 500 && sleeps < 100)) || good=0
-  done
-  ((good))
-}
-step 'ten idle seconds'
-sleep 3 # until channels without commands are probed less often
-idle_window || idle_window || die 'the idle daemons do not rest'
 
 tree=$(a_tree)
 expected=$(tree_sum "$tree")

@@ -48,7 +48,7 @@ test_two_processes() {
   timeout 120 "$smoke" test 10.77.0.1 7001
   # Of 60 connections nothing is left but the listener.
   wait_for 15 no_queue_pairs
-  timeout 60 "$smoke" idle 10.77.0.1 7001
+  timeout 20 "$smoke" greet 10.77.0.1 7001
   stop server
 }
 
@@ -78,15 +78,15 @@ test_removal() {
   step "$(lost_line removed)"
   rxe_add rxe0 loop0 10.77.0.1
   step "the server listens again on the new device"
-  wait_for 20 timeout 20 "$smoke" idle 10.77.0.1 7002
+  wait_for 20 timeout 20 "$smoke" greet 10.77.0.1 7002
   step "the device is removed without any connection"
   stop server2
   spawn server3 "$smoke" serve '*' 7003
   wait_for 20 serving server3
-  timeout 20 "$smoke" idle 10.77.0.1 7003
+  timeout 20 "$smoke" greet 10.77.0.1 7003
   remove_device
   rxe_add rxe0 loop0 10.77.0.1
-  timeout 20 "$smoke" idle 10.77.0.1 7003
+  timeout 20 "$smoke" greet 10.77.0.1 7003
   stop server3
 }
 # The kernel waits, unkillably, for everybody who uses the device.
@@ -110,7 +110,7 @@ test_wire() {
   step "$(lost_line cut)"
   wire_heal 1
   step "wire: healed, the next connection works"
-  timeout 60 "$smoke" idle 10.77.1.2 7005 10.77.1.1
+  timeout 20 "$smoke" greet 10.77.1.2 7005 10.77.1.1
   stop server4
   wait_for 5 no_resources
 }
