@@ -47,7 +47,12 @@ void CmContexts::refresh() {
     ibv_device** devices = ibv_get_device_list(&count);
     if (devices != nullptr) ibv_free_device_list(devices);
     const UniqueFd nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
-    if (devices == nullptr || count > 0 || !nothing) return;  // tried again at the next call
+    if (devices != nullptr && count > 0) {
+        // One came meanwhile and librdmacm could not open it, but it has closed the old ones.
+        std::erase_if(held_, [](const Held& held) { return !is_present(held.path); });
+        return;
+    }
+    if (devices == nullptr || !nothing) return;  // tried again at the next call
     for (const Held& held : held_) {
         for (const int fd : {held.context->async_fd, held.context->cmd_fd}) {
             if (::dup3(nothing.get(), fd, O_CLOEXEC) < 0) log::warn("cannot let go of a removed RDMA device");
