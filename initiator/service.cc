@@ -207,10 +207,11 @@ Result<void> Service::remove_leftover(const std::string& name, bool force) {
     }
     const auto record = ublk::RecordFile(config_.state_dir, name).load();
     if (!record) return Failure(record.error());
+    if (!*record) return fail("the record of volume '" + name + "' is gone", ENOENT);
     ublk::DeviceOptions options;
     options.name = name;
     options.state_dir = config_.state_dir;
-    if (*record) options.uuid = (*record)->uuid;
+    options.uuid = (*record)->uuid;
     auto removed = ublk::Device::remove_leftover(*control_, options);
     if (!removed) return Failure(removed.error());
     events_.add(Severity::warning, "volume " + name,

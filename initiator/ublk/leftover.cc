@@ -45,10 +45,14 @@ std::optional<Record> record_of_this_boot(const RecordFile& file, const std::str
 }  // namespace
 
 std::uint64_t tag_of(const Uuid& uuid) {
-    std::uint64_t tag = 0;
-    for (std::size_t i = 0; i < 8; ++i)
-        tag = tag << 8U | static_cast<std::uint64_t>(uuid.bytes[i] ^ uuid.bytes[8 + i]);
-    return tag;
+    std::uint64_t head = 0;
+    std::uint64_t tail = 0;
+    for (std::size_t i = 0; i < 8; ++i) {
+        head = head << 8U | static_cast<std::uint64_t>(uuid.bytes[i]);
+        tail = tail << 8U | static_cast<std::uint64_t>(uuid.bytes[8 + i]);
+    }
+    if (head == tail) return ~head != 0 ? ~head : 1;
+    return head ^ tail;
 }
 
 Result<std::optional<Leftover>> find_leftover(Control& control, const RecordFile& file, const Uuid& uuid,

@@ -15,7 +15,7 @@
 namespace weft::ublk {
 
 // What the kernel keeps for us with a device, so that it is known again without any file: from the volume's
-// UUID.
+// UUID. Never 0: that is what devices have that others made.
 [[nodiscard]] std::uint64_t tag_of(const Uuid& uuid);
 
 struct Leftover {

@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "initiator/ublk/leftover.h"
+
 namespace weft::ublk {
 namespace {
 
@@ -24,6 +26,14 @@ Record some() {
     record.flags = 0x58;
     record.going = true;
     return record;
+}
+
+// Devices of others have the tag 0: none of ours may.
+TEST(Leftover, is_known_by_a_tag_that_is_never_zero) {
+    for (const char* text : {"00000000-0000-0000-0000-000000000000", "11111111-1111-1111-1111-111111111111",
+                             "ffffffff-ffff-ffff-ffff-ffffffffffff", "01234567-89ab-cdef-0123-456789abcdef"})
+        EXPECT_NE(tag_of(Uuid::parse(text).value()), 0U) << text;
+    EXPECT_NE(tag_of(Uuid::from_name("test", "a")), tag_of(Uuid::from_name("test", "b")));
 }
 
 TEST(Record, survives_its_text) {
