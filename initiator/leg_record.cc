@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <fstream>
@@ -74,6 +75,12 @@ std::string changed_for_the_worse(const std::vector<LegRecord>& before, const st
             return leg + "has grown, which would move everything behind it";
     }
     return "";
+}
+
+void keep_epochs(const std::vector<LegRecord>& before, std::vector<LegRecord>& now) {
+    for (std::size_t i = 0; i < std::min(before.size(), now.size()); ++i) {
+        if (before[i].epoch != Uuid{}) now[i].epoch = before[i].epoch;
+    }
 }
 
 Result<std::optional<std::vector<LegRecord>>> load_leg_records(const std::string& path) {

@@ -34,6 +34,10 @@ struct LegRecord {
 [[nodiscard]] std::string changed_for_the_worse(const std::vector<LegRecord>& before,
                                                 const std::vector<LegRecord>& now);
 
+// For a volume that a daemon takes over from the one before it: legs keep the epoch that is on record, if it
+// is known, until its end has been told to whoever uses the volume.
+void keep_epochs(const std::vector<LegRecord>& before, std::vector<LegRecord>& now);
+
 // nullopt: never attached. `path` is DIRECTORY/NAME.legs. Writing is atomic and durable.
 [[nodiscard]] Result<std::optional<std::vector<LegRecord>>> load_leg_records(const std::string& path);
 [[nodiscard]] Result<void> save_leg_records(const std::string& path, const std::vector<LegRecord>& legs);

@@ -158,15 +158,15 @@ Result<void> Volume::check_legs(bool inherited) {
                                          " to use the volume as it is now, with other content");
         }
     }
-    for (std::size_t i = 0; inherited && *before && i < (*before)->size(); ++i) {
-        // The old one stays on record until its end has been reported: remember_epoch().
-        legs_[i].heritage = RemoteDeviceOptions::Heritage{(**before)[i].epoch};
-        now[i].epoch = (**before)[i].epoch;
+    if (inherited) {
+        if (*before) keep_epochs(**before, now);
+        for (std::size_t i = 0; i < legs_.size(); ++i)
+            legs_[i].heritage = RemoteDeviceOptions::Heritage{now[i].epoch};
     }
-    records_ = now;
     if (!*before || **before != now) {
         if (auto saved = save_leg_records(path, now); !saved) return at(config_.place, saved.error().what);
     }
+    records_ = std::move(now);
     return {};
 }
 

@@ -41,7 +41,9 @@ RemoteDevice::RemoteDevice(Session& session, RemoteUnit unit, RemoteDeviceOption
       next_epoch_(epoch_) {
     session_.attach(*this);
     if (!session_.live() || options_.heritage)
-        out_of_ready(RemoteDeviceState::disconnected, "the session is not live");
+        out_of_ready(RemoteDeviceState::disconnected, session_.live()
+                                                          ? "asking whether its cache is the one it was"
+                                                          : "the session is not live");
     // Has it changed since the daemon before us?
     if (session_.live() && options_.heritage) start_verification();
 }

@@ -35,7 +35,7 @@ struct RemoteDeviceOptions {
     };
     std::optional<Heritage> heritage;
     // The unit's epoch has changed, and who had to know of it does: to be remembered for the next daemon. On
-    // the session's reactor.
+    // the session's reactor; not called once the device is closed.
     std::function<void(const Uuid& epoch)> on_epoch;
 };
 
@@ -104,6 +104,7 @@ class RemoteDevice final : public block::BlockDevice, private SessionUser {
     // remote_device_epoch.cc
     void begin_epoch(const Uuid& epoch);
     void adopt_epoch();
+    void remember_epoch();
     [[nodiscard]] bool must_fail(const Pending& flush) const;
     void fail_flush(Pending& flush);
     void note_finished(const Pending& pending);
@@ -136,6 +137,7 @@ class RemoteDevice final : public block::BlockDevice, private SessionUser {
     TimerCall<RemoteDevice, &RemoteDevice::out_of_patience> patience_timer_{*this};
     TimerCall<RemoteDevice, &RemoteDevice::release_delayed> delay_timer_{*this};
     TimerCall<RemoteDevice, &RemoteDevice::verify_again> verify_timer_{*this};
+    TimerCall<RemoteDevice, &RemoteDevice::remember_epoch> epoch_timer_{*this};
 };
 
 }  // namespace weft::initiator

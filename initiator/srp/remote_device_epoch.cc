@@ -10,6 +10,10 @@
 
 namespace weft::initiator {
 
+namespace {
+constexpr Duration kEpochDelay = 1ms;
+}
+
 void RemoteDevice::note_finished(const Pending& pending) {
     switch (pending.io->op) {
         case block::IoOp::read: return;
@@ -36,8 +40,7 @@ void RemoteDevice::begin_epoch(const Uuid& epoch) {
     lost_order_ = next_order_;
     log::error(
         "{}: {} of target {} has lost its power or its host was started anew: writes that were acknowledged "
-        "but not "
-        "flushed may be gone; the next flush fails, so that whoever wrote them knows",
+        "but not flushed may be gone; the next flush fails, so that whoever wrote them knows",
         options_.name, unit_.label(), session_.target());
 }
 
@@ -46,10 +49,12 @@ void RemoteDevice::adopt_epoch() {
     epoch_ = next_epoch_;
     flushed_ = std::max(flushed_, lost_changes_);
     telling_ = nullptr;
-    if (!options_.on_epoch) return;
-    // In a later turn: the answer is on its way by then, and who dies before it was given tells it again.
-    executor().post([tell = options_.on_epoch, epoch = epoch_] { tell(epoch); });
+    // Later: the failed flush's answer is with the kernel by then, and a daemon that dies before it was given
+    // leaves the old epoch on record, so that the next one tells again.
+    if (options_.on_epoch && state_ != RemoteDeviceState::closed) executor().start(epoch_timer_, kEpochDelay);
 }
+
+void RemoteDevice::remember_epoch() { options_.on_epoch(epoch_); }
 
 // Every flush that was submitted before the loss was seen covers the same writes; those after it fail until
 // one of them has been answered.

@@ -185,6 +185,7 @@ void RemoteDevice::close() {
     enter(RemoteDeviceState::closed);
     executor().cancel(patience_timer_);
     executor().cancel(verify_timer_);
+    executor().cancel(epoch_timer_);
     session_.forget_probes(*this);
     fail_held();
 }

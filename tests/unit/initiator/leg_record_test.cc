@@ -75,6 +75,21 @@ TEST(LegRecord, ShrunkSwappedOrMissingLegsAreNoticed) {
     EXPECT_NE(changed_for_the_worse(kLegs, now), "");
 }
 
+// A loss that no user of the volume was told of must not be forgotten; one that nobody knew of cannot be
+// told.
+TEST(LegRecord, TheKnownEpochStaysUntilItsEndIsTold) {
+    auto before = kLegs;
+    before[0].epoch = Uuid::from_name("boot", "1");
+    auto now = kLegs;
+    now[0].epoch = Uuid::from_name("boot", "2");
+    now[1].epoch = Uuid::from_name("boot", "3");
+    now.push_back({"unit:c", 4096, 7, Uuid::from_name("boot", "4")});
+    keep_epochs(before, now);
+    EXPECT_EQ(now[0].epoch, before[0].epoch);
+    EXPECT_EQ(now[1].epoch, Uuid::from_name("boot", "3"));
+    EXPECT_EQ(now[2].epoch, Uuid::from_name("boot", "4"));
+}
+
 TEST_F(LegRecordFile, IsKept) {
     const std::string path = directory_ + "/data.legs";
     EXPECT_FALSE(load_leg_records(path).value().has_value());

@@ -116,9 +116,35 @@ TEST_F(PowerLoss, is_noticed_by_the_next_daemon) {
     EXPECT_EQ(bench.run(IoOp::read, 0, 8), IoStatus::ok);
     EXPECT_TRUE(told.empty());  // before anybody was told of the loss
     EXPECT_EQ(flush(), IoStatus::io_error);
-    bench.world.run_for(1ms);
+    bench.world.run_for(2ms);
     EXPECT_EQ(told, std::vector<Uuid>{Uuid::from_name("boot", "1")});
     EXPECT_EQ(flush(), IoStatus::ok);
+}
+
+TEST_F(PowerLoss, after_a_take_over_is_noticed_though_no_epoch_was_on_record) {
+    RemoteDeviceOptions options{.name = "leg"};
+    options.heritage = RemoteDeviceOptions::Heritage{};
+    ASSERT_TRUE(bench.open(options));
+    EXPECT_EQ(bench.run(IoOp::read, 0, 8), IoStatus::ok);
+    come_back("2");
+    EXPECT_EQ(bench.run(IoOp::read, 0, 8), IoStatus::ok);
+    EXPECT_EQ(flush(), IoStatus::io_error);
+    EXPECT_EQ(flush(), IoStatus::ok);
+}
+
+TEST_F(PowerLoss, is_not_remembered_by_a_volume_that_is_gone) {
+    int told = 0;
+    RemoteDeviceOptions options{.name = "leg"};
+    options.on_epoch = [&](const Uuid&) { ++told; };
+    ASSERT_TRUE(bench.open(options));
+    ASSERT_EQ(write(), IoStatus::ok);
+    come_back("2");
+    EXPECT_EQ(bench.run(IoOp::read, 0, 8), IoStatus::ok);
+    EXPECT_EQ(flush(), IoStatus::io_error);
+    bench.device->close();
+    bench.device.reset();
+    bench.world.run_for(1s);
+    EXPECT_EQ(told, 0);
 }
 
 TEST_F(PowerLoss, of_a_unit_in_memory_takes_everything_so_it_is_refused) {
