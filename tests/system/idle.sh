@@ -6,6 +6,9 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/daemons.sh"
 
+# Polling for a while after work must not keep anybody awake.
+WEFT_TARGET_OPTIONS='poll_us: 200'
+WEFT_INITIATOR_OPTIONS='poll_us: 200'
 rxe_loop
 modules ublk_drv
 target_config store0 10.77.0.1 5555 '{name: ram, memory: {size: 64MiB}, initiators: [any]}'
