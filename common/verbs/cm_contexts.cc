@@ -13,8 +13,8 @@
 
 namespace weft::verbs {
 
-bool is_present(const std::string& path) {
-    return path.empty() || ::access(path.c_str(), F_OK) == 0 || errno != ENOENT;
+bool is_present(const char* path) {
+    return *path == 0 || ::access(path, F_OK) == 0 || errno != ENOENT;
 }
 
 void CmContexts::note(ibv_context& context) {
@@ -26,7 +26,7 @@ void CmContexts::note(ibv_context& context) {
 
 void CmContexts::let_go(const std::function<bool(const std::string& path)>& used) {
     const bool gone = std::any_of(held_.begin(), held_.end(), [&](const Held& held) {
-        return !is_present(held.path) && !used(held.path);
+        return !is_present(held.path.c_str()) && !used(held.path);
     });
     if (gone) refresh();
 }
@@ -49,7 +49,7 @@ void CmContexts::refresh() {
     const UniqueFd nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
     if (devices != nullptr && count > 0) {
         // One came meanwhile and librdmacm could not open it, but it has closed the old ones.
-        std::erase_if(held_, [](const Held& held) { return !is_present(held.path); });
+        std::erase_if(held_, [](const Held& held) { return !is_present(held.path.c_str()); });
         return;
     }
     if (devices == nullptr || !nothing) return;  // tried again at the next call

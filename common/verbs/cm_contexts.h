@@ -32,6 +32,6 @@ class CmContexts {
 };
 
 // Whether the kernel still shows the device that has this path in sysfs ("": no way to tell, so yes).
-[[nodiscard]] bool is_present(const std::string& path);
+[[nodiscard]] bool is_present(const char* path);
 
 }  // namespace weft::verbs

@@ -48,7 +48,7 @@ class Device final : private reactor::Sleeper::Watch, private CompletionDispatch
     ~Device() override;
 
     [[nodiscard]] ibv_context& context() const { return *context_; }
-    [[nodiscard]] std::string path() const { return context_->device->dev_path; }  // in sysfs
+    [[nodiscard]] const char* path() const { return context_->device->dev_path; }  // in sysfs
     [[nodiscard]] std::string name() const { return ibv_get_device_name(context_->device); }
     [[nodiscard]] const ibv_device_attr& attributes() const { return attributes_; }
     // The most RDMA READs a connection may have in flight or serve.
