@@ -4,6 +4,7 @@
 
 #include <csignal>
 
+#include "common/config/memory_budget.h"
 #include "common/config/parse.h"
 #include "common/control/event_log.h"
 #include "common/control/server.h"
@@ -63,8 +64,8 @@ int run(const weft::config::Initiator& config, daemon::Signals& signals) {
         (*server)->stop();
         return daemon::complain(started.error().what, signal == 0 ? daemon::kFailed : daemon::kEnded);
     }
-    weft::log::info("serving {} volumes; I/O memory {} MiB", config.volumes.size(),
-                    weft::initiator::Service::memory_budget(config) >> 20U);
+    weft::log::info("serving {} volumes; memory at most {} MiB", config.volumes.size(),
+                    weft::config::memory_budget(config).total >> 20U);
     daemon::notify("READY=1\nSTATUS=serving");
     if (serve(signal, signals, **server, service)) {
         weft::log::stop();
@@ -89,7 +90,7 @@ int main(int argc, char** argv) {
     if (!config) return daemon::complain(config.error().what, daemon::kWrongConfiguration);
     auto signals = daemon::prepare(program, to_string(config->place),
                                    arguments.log_level.empty() ? config->log_level : arguments.log_level,
-                                   weft::initiator::Service::memory_budget(*config));
+                                   weft::initiator::Service::locked_at_start(*config));
     if (!signals) return daemon::complain(signals.error().what);
     const int status = run(*config, *signals);
     weft::log::stop();

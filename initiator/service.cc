@@ -62,7 +62,7 @@ void Service::enter(Slot& slot, VolumeState state, const std::string& problem) {
     slot.problem = problem;
 }
 
-std::uint64_t Service::memory_budget(const config::Initiator& config) {
+std::uint64_t Service::locked_at_start(const config::Initiator& config) {
     std::uint64_t bytes = 0;
     for (const auto& volume : config.volumes) bytes += Volume::memory_bytes(config, volume);
     return bytes;

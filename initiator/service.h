@@ -50,8 +50,8 @@ class Service {
     [[nodiscard]] control::Json status();
 
     void add_methods(control::Server& server);
-    // Memory for I/O that this configuration will register, bytes.
-    [[nodiscard]] static std::uint64_t memory_budget(const config::Initiator& config);
+    // Bytes of the volumes' I/O buffers, which it locks when it starts.
+    [[nodiscard]] static std::uint64_t locked_at_start(const config::Initiator& config);
 
   private:
     [[nodiscard]] const config::Volume* find(const std::string& name) const;

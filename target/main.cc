@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // weft-target: serves volumes over SRP.
+#include "common/config/memory_budget.h"
 #include "common/config/parse.h"
 #include "common/control/event_log.h"
 #include "common/control/server.h"
@@ -23,6 +24,8 @@ int run(const weft::config::Target& config, daemon::Signals& signals) {
     (*server)->start();
     auto started = daemon::on_control_thread(**server, [&] { return service.start(); });
     if (started) {
+        weft::log::info("serving {} volumes; memory at most {} MiB", config.volumes.size(),
+                        weft::config::memory_budget(config).total >> 20U);
         daemon::notify("READY=1\nSTATUS=serving");
         (void)signals.wait();
         daemon::notify("STOPPING=1");
@@ -47,7 +50,7 @@ int main(int argc, char** argv) {
     if (!config) return daemon::complain(config.error().what, daemon::kWrongConfiguration);
     auto signals = daemon::prepare(program, to_string(config->place),
                                    arguments.log_level.empty() ? config->log_level : arguments.log_level,
-                                   weft::target::Service::memory_budget(*config));
+                                   weft::target::Service::locked_at_start(*config));
     if (!signals) return daemon::complain(signals.error().what);
     const int status = run(*config, *signals);
     weft::log::stop();

@@ -38,7 +38,7 @@ Service::Service(config::Target config, control::EventLog& events)
 
 Service::~Service() { stop(); }
 
-std::uint64_t Service::memory_budget(const config::Target& config) {
+std::uint64_t Service::locked_at_start(const config::Target& config) {
     std::uint64_t bytes = config.limits.nexus_buffer_bytes;  // grows by as much with every initiator
     for (const auto& volume : config.volumes) {
         if (volume.backend == config::BackendKind::memory) bytes += volume.size;

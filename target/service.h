@@ -34,8 +34,8 @@ class Service {
     [[nodiscard]] Result<void> drop_channel(const std::string& initiator, std::size_t index);
 
     void add_methods(control::Server& server);
-    // What this configuration can come to use, bytes.
-    [[nodiscard]] static std::uint64_t memory_budget(const config::Target& config);
+    // Bytes that it locks before anybody but the first initiator logs in: less is of no use.
+    [[nodiscard]] static std::uint64_t locked_at_start(const config::Target& config);
 
   private:
     [[nodiscard]] Result<void> open();

@@ -13,9 +13,7 @@
 
 namespace weft::verbs {
 
-bool is_present(const char* path) {
-    return *path == 0 || ::access(path, F_OK) == 0 || errno != ENOENT;
-}
+bool is_present(const char* path) { return *path == 0 || ::access(path, F_OK) == 0 || errno != ENOENT; }
 
 void CmContexts::note(ibv_context& context) {
     const std::string path = context.device->dev_path;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Preloaded into a daemon, it counts every allocation of the whole process, its libraries included (glibc). The count is
-// the first 8 bytes, in the machine's order, of the file that WEFT_ALLOCATIONS names.
+// Preloaded into a daemon, it counts every allocation of the whole process, its libraries included (glibc).
+// The count is the first 8 bytes, in the machine's order, of the file that WEFT_ALLOCATIONS names.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>

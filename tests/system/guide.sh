@@ -53,6 +53,21 @@ done 9<<<"$commands"
 wait_for 30 channels_ready 2
 weftctl events | tail -n 5
 
+step 'what status says, while something is read'
+dd if=/dev/weft/data of=/dev/null bs=64k iflag=direct status=none count=2000 &
+wait_for 10 busy
+status_text=$(weftctl status)
+printf '%s\n' "$status_text"
+grep -Eq '^ +data +/dev/ublkb0 +256 MiB +ready' <<<"$status_text" || die 'no such volume'
+awk '$1 == "data" && $2 ~ /ublkb/ { exit !($7 > 0) }' <<<"$status_text" || die 'it reads, but at no rate'
+for side in '' --target; do
+  # shellcheck disable=SC2086 # no option or one
+  weftctl $side status --json | jq -e '.memory.used_bytes > 0 and .memory.used_bytes <= .memory.budget_bytes' >/dev/null ||
+    die "memory$side: $(weftctl $side status --json | jq -c .memory)"
+done
+[[ $(status '.kernel_promise | length > 0') == true ]] || die 'it does not say what the kernel promises'
+wait "$!"
+
 step 'the target of a memory volume restarts'
 kill %1
 wait_for 30 test ! -S /run/weft/target.sock
