@@ -122,5 +122,29 @@ class Style(unittest.TestCase):
         self.assertEqual(findings("check-style", {"target/x.cc": LICENCE + '  puts("as" "sert(x)"); static_as' 'sert(true);\n'}), [])
 
 
+class Demo(unittest.TestCase):
+    """It says how it ended, in its last line and its status."""
+
+    def ends(self, setup, arguments=()):
+        with tempfile.TemporaryDirectory() as directory:
+            ci = pathlib.Path(directory) / "ci"
+            ci.mkdir()
+            (ci / "demo").write_bytes((HERE / "demo").read_bytes())
+            (ci / "setup").write_text(f"#!/bin/sh\n{setup}\n")
+            for name in ("demo", "setup"):
+                (ci / name).chmod(0o755)
+            done = subprocess.run([ci / "demo", *arguments], capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout.splitlines()[-1]
+
+    def test_wrong_use(self):
+        self.assertEqual(self.ends("true", ["now"]), (2, "demo: failed: it takes no arguments"))
+
+    def test_a_set_up_that_fails(self):
+        self.assertEqual(self.ends("exit 3"), (1, "demo: failed: ci/setup did not succeed; see above"))
+
+    def test_a_build_that_fails(self):  # there is no meson.build
+        self.assertEqual(self.ends("true"), (1, "demo: failed: meson setup"))
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=1)
