@@ -57,7 +57,12 @@ TEST(Notice, event_request) {
     ASSERT_TRUE(event);
     EXPECT_EQ(event->sense.size(), 18U);
     EXPECT_EQ(event->tag, Tag::of(3));
-    EXPECT_FALSE(decode_event_request(std::span(bytes).first(53)));
+    EXPECT_FALSE(decode_event_request(std::span(bytes).first(35)));
+    const auto cut = decode_event_request(std::span(bytes).first(53));
+    ASSERT_TRUE(cut);
+    EXPECT_EQ(cut->tag, Tag::of(3));
+    EXPECT_EQ(cut->request_limit_delta, 1);
+    EXPECT_TRUE(cut->sense.empty()) << "shorter than it says";
 }
 
 }  // namespace
