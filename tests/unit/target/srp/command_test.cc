@@ -76,13 +76,40 @@ TEST_F(Commands, write_and_read_directly) {
 }
 
 TEST_F(Commands, memory_volume_is_read_without_a_copy) {
+    std::vector<rdma::LocalBuffer> written;  // what RDMA WRITEs of the target take their data from
+    target_fabric.on_post_send = [&](const rdma::SendWork& work) {
+        if (work.opcode == rdma::Opcode::write)
+            written.insert(written.end(), work.buffers.begin(), work.buffers.begin() + work.buffer_count);
+    };
+    const auto in_the_volume = [&](const rdma::LocalBuffer& buffer) {
+        return buffer.address >= store->base() &&
+               buffer.address + buffer.length <= store->base() + store->bytes();
+    };
     ScriptedInitiator& peer = logged_in();
     for (std::size_t i = 0; i < 4096; ++i) store->base()[8192 + i] = static_cast<std::byte>(i % 251);
     world.run_for(10ms);  // registration of the volume
     send_in(peer, 1, kMemoryLun, scsi::encode_read(16, 8), 0, 4096);
     EXPECT_EQ(wait_for(peer, 1)->status, kGood);
     EXPECT_EQ(std::memcmp(peer.data.data(), store->base() + 8192, 4096), 0);
+    ASSERT_EQ(written.size(), 1U);
+    EXPECT_EQ(written[0].address, store->base() + 8192);
+    EXPECT_EQ(written[0].length, 4096U);
+    written.clear();
+    send_in(peer, 2, kMemoryLun, scsi::encode_read(0, 1000), 0, 512000);  // more than one piece
+    EXPECT_EQ(wait_for(peer, 2)->status, kGood);
+    std::size_t bytes = 0;
+    for (const auto& buffer : written) {
+        EXPECT_TRUE(in_the_volume(buffer));
+        bytes += buffer.length;
+    }
+    EXPECT_EQ(bytes, 512000U);
     EXPECT_TRUE(run_until([&] { return port->status().nexuses[0].buffer_bytes_lent == 0; }));
+    written.clear();
+    read(peer, 3, 16, 8, 0);  // of the other volume: out of a buffer
+    EXPECT_EQ(wait_for(peer, 3)->status, kGood);
+    ASSERT_EQ(written.size(), 1U);
+    EXPECT_FALSE(in_the_volume(written[0]));
+    target_fabric.on_post_send = nullptr;
 }
 
 // Descriptors of odd lengths at odd places, all in the IU.
