@@ -11,7 +11,6 @@ namespace weft::initiator {
 namespace {
 
 constexpr Duration kLeaveLimit = 10s;
-constexpr std::uint32_t kFileBlockSize = 4096;
 
 UnitSelector selector_of(const config::Leg& leg) {
     if (leg.lun) return *leg.lun;
@@ -84,14 +83,14 @@ Result<std::unique_ptr<Volume>> Volume::attach(Site& site, ublk::Control& contro
 
 Result<void> Volume::find_legs(std::chrono::milliseconds patience) {
     legs_.resize(config_.linear.size());
-    std::uint32_t block_size = kFileBlockSize;
+    std::uint32_t block_size = config::local_block_size(config_).value_or(0);
     for (std::size_t i = 0; i < legs_.size(); ++i) {
         legs_[i].config = &config_.linear[i];
         if (legs_[i].config->kind != config::LegKind::remote) continue;
         if (auto found = find_unit(legs_[i], patience); !found) return found;
         block_size = legs_[i].unit->geometry.block_size;
     }
-    // A file has no block size of its own: it takes the remote legs'.
+    // A file has no block size of its own: it takes the remote legs', if there are any.
     for (Leg& leg : legs_) {
         if (leg.config->kind != config::LegKind::file) continue;
         if (auto opened = open_file(leg, block_size); !opened) return opened;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stores nothing: writes vanish, reads leave the buffer as it is. For measuring the path above it;
-// also the smallest example of a device.
+// Stores nothing: writes vanish, reads give zeroes. For measuring the path above it; also the smallest
+// example of a device.
 #pragma once
+
+#include <cstring>
 
 #include "common/block/block_device.h"
 
@@ -15,7 +17,11 @@ class NullDevice final : public BlockDevice {
     [[nodiscard]] std::size_t scratch_bytes() const override { return 0; }
 
   private:
-    void do_submit(IoRequest& io) override { complete(io, IoStatus::ok); }
+    // What a buffer held before, perhaps of somebody else, is not for the reader.
+    void do_submit(IoRequest& io) override {
+        if (io.op == IoOp::read) std::memset(io.data.base, 0, io.data.length);
+        complete(io, IoStatus::ok);
+    }
 
     Geometry geometry_;
 };

@@ -19,6 +19,7 @@
 #include <string>
 
 #include "common/config/memory_budget.h"
+#include "common/config/occupancy.h"
 #include "common/config/scalar.h"
 #include "common/core/unique_fd.h"
 
@@ -78,7 +79,7 @@ bool may_lock_memory() {
     return false;
 }
 
-constexpr std::uint32_t kSectorBytes = 512;  // the least a leg's block can have
+constexpr std::uint32_t kSectorBytes = 512;  // the least a block can have
 
 // What both daemons need. `certain`: bytes that are used in any case; `most`: that can come to be locked.
 void find_privileges(MachineFindings& findings, const Place& place, std::uint64_t certain,
@@ -103,11 +104,43 @@ void find_privileges(MachineFindings& findings, const Place& place, std::uint64_
             "no RDMA device; load its driver, or add soft-RoCE (rdma link add rxe0 type rxe netdev eth0)");
 }
 
-// A regular file or block device that can be written; absent is good if it may be `created`.
-void find_file(MachineFindings& findings, const Place& place, const std::string& path, bool read_only,
-               bool created, std::uint64_t size, std::uint32_t block_size) {
-    const UniqueFd fd(::open(path.c_str(), (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK));
-    if (!fd && errno == ENOENT && created) {
+// A daemon holds the lock of its control socket (control::ListeningSocket). True: it was found, and what it
+// has open is probably what this file names.
+bool find_daemon(MachineFindings& findings, const Place& place, const std::string& control) {
+    const bool runs = is_locked(control + ".lock", false);
+    if (runs)
+        findings.add(place, fmt::format("already running: another daemon serves {}; stop it before this one "
+                                        "is started, or give this one another control socket",
+                                        control));
+    return runs;
+}
+
+// What a volume wants of a file.
+struct FileNeed {
+    const std::string& path;
+    bool read_only = false;
+    std::uint64_t size = 0;  // exactly that, and made if it is absent; 0: what is there
+    std::uint32_t block_size = 0;
+    bool may_be_in_use = false;
+    const char* or_block_size = "";  // what else to do about a size that is not of whole blocks
+};
+
+void find_size(MachineFindings& findings, const Place& place, const FileNeed& need, std::uint64_t actual) {
+    if (need.size != 0 && actual != need.size)
+        findings.add(place, fmt::format("{} has {} bytes, not {}; correct the size, or leave it out",
+                                        need.path, actual, need.size));
+    else if (actual % need.block_size != 0)
+        findings.add(place, fmt::format("{} has {} bytes, not a multiple of the block size {}; resize it{}",
+                                        need.path, actual, need.block_size, need.or_block_size));
+    if (need.size == 0 && actual == 0)
+        findings.add(place, fmt::format("{} is empty; give its size here, or fill it", need.path));
+}
+
+// A regular file or block device that can be written.
+void find_file(MachineFindings& findings, const Place& place, const FileNeed& need) {
+    const std::string& path = need.path;
+    const UniqueFd fd(::open(path.c_str(), (need.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK));
+    if (!fd && errno == ENOENT && need.size != 0) {
         const std::string directory = path.substr(0, path.rfind('/') + 1);
         if (::access(directory.c_str(), W_OK) != 0)
             findings.add(place, fmt::format("{} cannot be created: {}; make the directory", path,
@@ -126,16 +159,12 @@ void find_file(MachineFindings& findings, const Place& place, const std::string&
         actual = static_cast<std::uint64_t>(status.st_size);
     else
         return findings.add(place, fmt::format("{} is neither a file nor a block device; name one", path));
-    if (size != 0 && actual != size)
-        findings.add(place, fmt::format("{} has {} bytes, not {}; correct the size, or leave it out", path,
-                                        actual, size));
-    else if (actual % block_size != 0)
-        findings.add(place,
-                     fmt::format("{} has {} bytes, not a multiple of the block size {}; resize it, or say "
-                                 "another block_size",
-                                 path, actual, block_size));
-    if (size == 0 && actual == 0)
-        findings.add(place, fmt::format("{} is empty; give its size here, or fill it", path));
+    find_size(findings, place, need, actual);
+    if (need.may_be_in_use) return;
+    if (S_ISBLK(status.st_mode) && is_mounted(status.st_rdev))
+        findings.add(place, fmt::format("{} is in use: it is mounted; unmount it, or name another", path));
+    if (S_ISREG(status.st_mode) && is_locked(path, need.read_only))
+        findings.add(place, fmt::format("{} is in use by another process; stop that, or name another", path));
 }
 
 }  // namespace
@@ -146,6 +175,7 @@ std::vector<std::string> machine_findings(const Target& target) {
     for (const ExportedVolume& volume : target.volumes)
         if (volume.backend == BackendKind::memory) volumes += volume.size;
     find_privileges(findings, target.place, volumes, memory_budget(target).total);
+    const bool running = find_daemon(findings, target.place, target.control);
     const auto devices = rdma_devices();
     for (const ListenerSpec& listener : target.listeners) {
         if (listener.address != "*" && !is_local(listener.address))
@@ -159,8 +189,13 @@ std::vector<std::string> machine_findings(const Target& target) {
     }
     for (const ExportedVolume& volume : target.volumes)
         if (volume.backend == BackendKind::file)
-            find_file(findings, volume.place, volume.path, volume.read_only, volume.size != 0, volume.size,
-                      volume.block_size);
+            find_file(findings, volume.place,
+                      {.path = volume.path,
+                       .read_only = volume.read_only,
+                       .size = volume.size,
+                       .block_size = volume.block_size,
+                       .may_be_in_use = running,
+                       .or_block_size = ", or say another block_size"});
     return findings.take();
 }
 
@@ -171,6 +206,7 @@ std::vector<std::string> machine_findings(const Initiator& initiator) {
     if (::access("/dev/ublk-control", F_OK) != 0)
         findings.add(initiator.place,
                      "no /dev/ublk-control; load it (modprobe ublk_drv; kernel 6.12 or newer)");
+    const bool running = find_daemon(findings, initiator.place, initiator.control);
     for (const RemoteTarget& target : initiator.targets)
         for (const Path& path : target.paths)
             if (!path.source.empty() && !is_local(path.source))
@@ -181,7 +217,11 @@ std::vector<std::string> machine_findings(const Initiator& initiator) {
     for (const Volume& volume : initiator.volumes)
         for (const Leg& leg : volume.linear)
             if (leg.kind == LegKind::file)
-                find_file(findings, leg.place, leg.path, volume.read_only, false, 0, kSectorBytes);
+                find_file(findings, leg.place,
+                          {.path = leg.path,
+                           .read_only = volume.read_only,
+                           .block_size = local_block_size(volume).value_or(kSectorBytes),
+                           .may_be_in_use = running});
     return findings.take();
 }
 

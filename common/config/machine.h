@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What can be known beforehand about a configuration on the machine it is to run on. Daemons ask at start,
-// `weftctl check --machine` asks without starting.
+// What can be known beforehand about a configuration on the machine it is to run on: `weftctl check
+// --machine`. A port that is taken is not: over RDMA/CM only binding it would tell.
 #pragma once
 
 #include <string>

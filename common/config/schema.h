@@ -69,6 +69,15 @@ struct Volume {
     bool read_only = false;
 };
 
+// The block size of a volume's file legs, which have none of their own; nothing: its remote legs decide, and
+// only their targets know it.
+[[nodiscard]] inline std::optional<std::uint32_t> local_block_size(const Volume& volume) {
+    constexpr std::uint32_t kFileBlockSize = 4096;
+    for (const Leg& leg : volume.linear)
+        if (leg.kind == LegKind::remote) return std::nullopt;
+    return kFileBlockSize;
+}
+
 struct Timers {  // each scaled by `scale`
     std::chrono::milliseconds connect_timeout{5000};
     std::chrono::milliseconds reconnect_min{200};

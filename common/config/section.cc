@@ -61,7 +61,10 @@ Section::Section(Reading& reading) : Section(reading, &reading.document.root(), 
 Section::Section(Reading& reading, const Node* node, std::string path, std::string pattern)
     : reading_(reading), node_(node), path_(std::move(path)), pattern_(std::move(pattern)) {}
 
-Section::~Section() { report_unknown_keys(); }
+Section::~Section() {
+    report_unknown_keys();
+    report_missing_keys();
+}
 
 const Node* Section::value_of(std::string_view key) const {
     if (node_ == nullptr) return nullptr;
@@ -95,7 +98,8 @@ void Section::declare(std::string_view key, std::string_view type, std::string f
 }
 
 void Section::require(std::string_view key, Need need) {
-    if (need == Need::required && present() && !has(key)) find(key, "is missing; add it");
+    if (need == Need::required && present() && !has(key))
+        missing_.push_back({{std::string(key)}, fmt::format("{}: is missing; add it", path(key))});
 }
 
 std::optional<std::string> Section::scalar(std::string_view key, bool plain_only) {
@@ -320,7 +324,8 @@ void Section::exactly_one(std::initializer_list<std::string_view> keys) {
         first = key;
     }
     if (first.empty())
-        reading_.findings.add(place(), fmt::format("{}: none of {} is there; add one of them", path_, all));
+        missing_.push_back({{keys.begin(), keys.end()},
+                            fmt::format("{}: none of {} is there; add one of them", path_, all)});
 }
 
 void Section::refuse(std::string_view key, const std::string& why) {
@@ -329,9 +334,14 @@ void Section::refuse(std::string_view key, const std::string& why) {
     find(key, why);
 }
 
-std::string Section::suggestion(const std::string& key) const {
+std::string Section::suggestion(const std::string& key) {
     if (key == "<<") return "merge keys are not supported; write the keys out";
-    if (const auto near = nearest(key, known_)) return fmt::format("did you mean \"{}\"?", *near);
+    if (const auto near = nearest(key, known_)) {
+        std::erase_if(missing_, [&](const Missing& missing) {
+            return std::find(missing.keys.begin(), missing.keys.end(), *near) != missing.keys.end();
+        });
+        return fmt::format("did you mean \"{}\"?", *near);
+    }
     std::string all;
     for (const std::string& known : known_) all += (all.empty() ? "" : ", ") + known;
     return "the keys here are " + all;
@@ -354,6 +364,10 @@ void Section::report_unknown_keys() {
                 key.line, fmt::format("{}unknown key \"{:.64}\"; {}", in, key.text, suggestion(key.text)));
         if (before == seen.end() && seen.size() < kSeenMax) seen.emplace_back(key.text, key.line);
     }
+}
+
+void Section::report_missing_keys() {
+    for (const Missing& missing : missing_) reading_.findings.add(place(), missing.what);
 }
 
 }  // namespace weft::config

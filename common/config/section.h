@@ -46,7 +46,8 @@ struct Range {
 };
 
 // Owner: a parse function, on its stack. A Section of an absent map reads nothing, finds nothing and still
-// declares its keys. The destructor reports the keys that nobody declared.
+// declares its keys. The destructor reports the keys that nobody declared and those that are missing: only
+// then is it known whether a missing key is one that stands there misspelt, which is one mistake.
 class Section {
   public:
     // The whole document.
@@ -126,13 +127,20 @@ class Section {
     bool word(std::string_view key, std::size_t& index, const std::string_view* words, std::size_t count);
     const Node* list_node(std::string_view key, std::size_t max, Need need);
     void report_unknown_keys();
-    [[nodiscard]] std::string suggestion(const std::string& key) const;
+    void report_missing_keys();
+    // What to do about an unknown key; whoever misses the key it was meant to be is content.
+    [[nodiscard]] std::string suggestion(const std::string& key);
 
     Reading& reading_;
     const Node* node_;
     std::string path_;     // "volumes[2].file"
     std::string pattern_;  // "volumes[].file"
     std::vector<std::string> known_;
+    struct Missing {
+        std::vector<std::string> keys;  // one of them has to be there
+        std::string what;
+    };
+    std::vector<Missing> missing_;
 };
 
 }  // namespace weft::config

@@ -9,11 +9,14 @@
 #include <memory>
 
 #include "common/core/check.h"
+#include "common/core/log_listener.h"
 
 namespace weft::log {
 
 namespace {
 constexpr std::size_t kQueuedLinesMax = 8192;
+
+Listener* listener = nullptr;
 
 spdlog::level::level_enum level_of(Level level) {
     switch (level) {
@@ -27,10 +30,13 @@ spdlog::level::level_enum level_of(Level level) {
 }  // namespace
 
 void write(Level level, fmt::string_view format, fmt::format_args arguments) {
+    if (listener != nullptr) listener->on_line(level, fmt::vformat(format, arguments));
     spdlog::logger* logger = spdlog::default_logger_raw();
     if (logger == nullptr || !logger->should_log(level_of(level))) return;
     logger->log(level_of(level), fmt::vformat(format, arguments));
 }
+
+void listen(Listener* whom) { listener = whom; }
 
 bool start(const std::string& program, const std::string& level) {
     const auto parsed = spdlog::level::from_str(level);

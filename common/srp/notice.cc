@@ -55,11 +55,12 @@ std::optional<EventRequest> decode_event_request(std::span<const std::byte> iu) 
     if (iu.size() < sizeof(wire::EventRequest)) return std::nullopt;
     const auto in = wire::load<wire::EventRequest>(iu);
     if (in.opcode != static_cast<std::uint8_t>(Opcode::event_request)) return std::nullopt;
-    if (in.sense_length.value() > iu.size() - kEventRequestBytes) return std::nullopt;
+    const auto sense = iu.subspan(kEventRequestBytes);
+    const std::size_t length = in.sense_length.value();
     return EventRequest{.tag = in.tag,
                         .request_limit_delta = static_cast<std::int32_t>(in.request_limit_delta.value()),
                         .lun = in.lun,
-                        .sense = iu.subspan(kEventRequestBytes, in.sense_length.value())};
+                        .sense = sense.first(length <= sense.size() ? length : 0)};
 }
 
 }  // namespace weft::srp

@@ -32,7 +32,7 @@ struct Notice {
     friend bool operator==(const Notice&, const Notice&) = default;
 };
 
-// AER_REQ. Received: `sense` is a view into the IU.
+// AER_REQ. Received: `sense` is a view into the IU, empty if that is shorter than its sense length says.
 struct EventRequest {
     Tag tag;
     std::int32_t request_limit_delta = 0;
@@ -50,7 +50,7 @@ inline constexpr std::size_t kEventRequestBytes = sizeof(wire::EventRequest);
 
 // Returns the bytes written. REQUIRES: into.size() >= kEventRequestBytes + event.sense.size()
 std::size_t encode(std::span<std::byte> into, const EventRequest& event);
-// None: too short for what it says, or another opcode.
+// None: shorter than its fixed part, or another opcode.
 [[nodiscard]] std::optional<EventRequest> decode_event_request(std::span<const std::byte> iu);
 
 }  // namespace weft::srp

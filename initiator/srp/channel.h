@@ -87,6 +87,8 @@ class ChannelOwner {
     virtual void on_task_answered(Channel& channel, const TaskAnswer& answer) = 0;
     virtual void on_settling_lost(Command& command) = 0;  // from collect()
     virtual void on_room(Channel& channel) = 0;           // a slot or a credit came free
+    // An asynchronous event of a unit. `sense` is the peer's, as it came; false: nobody is concerned.
+    virtual bool on_event(const srp::Lun& lun, std::span<const std::byte> sense) = 0;
 };
 
 // Owner: a session. Thread: its reactor's. REQUIRES: idle or waiting when destroyed, and release_memory()
@@ -205,6 +207,7 @@ class Channel final : private rdma::ConnectionHandler {
     void on_response(std::span<const std::byte> iu);
     void on_request(srp::Opcode opcode, std::span<const std::byte> iu);
     void answer(const srp::Tag& tag, srp::Opcode opcode);
+    void on_event_request(std::span<const std::byte> iu);
     void on_command_response(Slot& slot, const srp::Response& response);
     void finish(Slot& slot, Outcome outcome);
     void release(Slot& slot);

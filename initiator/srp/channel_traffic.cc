@@ -306,20 +306,25 @@ void Channel::on_request(srp::Opcode opcode, std::span<const std::byte> iu) {
             answer(notice->tag, srp::Opcode::credit_response);
             return;
         }
-        case srp::Opcode::event_request: {
-            const auto event = srp::decode_event_request(iu);
-            if (!event || !credits_.add(event->request_limit_delta)) {
-                drop("a malformed event request");
-                return;
-            }
-            answer(event->tag, srp::Opcode::event_response);
-            return;
-        }
+        case srp::Opcode::event_request: on_event_request(iu); return;
         case srp::Opcode::target_logout: drop("the target logged us out"); return;
         default:
             log::warn("{}: an IU of unknown kind {:#x} ignored", path_, static_cast<unsigned>(opcode));
             return;
     }
+}
+
+// What an event says of a unit is news at best: only one without tag and credits costs the channel.
+void Channel::on_event_request(std::span<const std::byte> iu) {
+    const auto event = srp::decode_event_request(iu);
+    if (!event || !credits_.add(event->request_limit_delta)) {
+        drop("a malformed event request");
+        return;
+    }
+    ++counters_.events;
+    answer(event->tag, srp::Opcode::event_response);
+    if (!live() || owner_.on_event(event->lun, event->sense)) return;
+    if (++counters_.ignored == 1) log::warn("{}: an asynchronous event that says nothing to us", path_);
 }
 
 void Channel::answer(const srp::Tag& tag, srp::Opcode opcode) {

@@ -41,6 +41,7 @@ class Discovery final : private SessionUser {
 
     void on_session_live() override { pump_.pending() ? void() : session_.executor().defer(pump_); }
     void on_session_lost() override {}
+    bool on_unit_event(const srp::Lun&) override { return false; }
 
     void pump();
     void list();

@@ -75,6 +75,7 @@ class RemoteDevice final : public block::BlockDevice, private SessionUser {
     void do_submit(block::IoRequest& io) override;
     void on_session_live() override;
     void on_session_lost() override;
+    bool on_unit_event(const srp::Lun& lun) override;
 
     // remote_device.cc
     void dispatch(Pending& pending);
@@ -97,6 +98,7 @@ class RemoteDevice final : public block::BlockDevice, private SessionUser {
     void delay(Pending& pending);
     void out_of_ready(RemoteDeviceState next, const std::string& why);
     void on_attention(scsi::SenseCode code);
+    void look_again();
     void release_delayed();
     void fail_held();
     void out_of_patience();

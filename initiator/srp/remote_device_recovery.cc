@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/core/log.h"
+#include "common/scsi/lun.h"
 #include "initiator/srp/remote_device.h"
 #include "initiator/srp/remote_device_pending.h"
 
@@ -117,7 +118,19 @@ void RemoteDevice::become_ready() {
 void RemoteDevice::on_attention(scsi::SenseCode code) {
     const bool changed = code == scsi::SenseCode::capacity_changed ||
                          code == scsi::SenseCode::inquiry_changed || code == scsi::SenseCode::luns_changed;
-    if (!changed) return;
+    if (changed) look_again();
+}
+
+// Whatever it was: no command waits for the answer, and the unit's identity, size and epoch tell all of it.
+bool RemoteDevice::on_unit_event(const srp::Lun& lun) {
+    const auto decoded = scsi::decode_lun(lun);
+    const bool ours = decoded && !decoded->report_luns && decoded->number == unit_.number;
+    if (!ours || state_ == RemoteDeviceState::closed) return false;
+    look_again();
+    return true;
+}
+
+void RemoteDevice::look_again() {
     if (state_ == RemoteDeviceState::ready)
         start_verification();
     else

@@ -54,6 +54,8 @@ class SessionUser : public ListNode {
     virtual ~SessionUser() = default;
     virtual void on_session_live() = 0;  // logged in; what was unsettled has been given back
     virtual void on_session_lost() = 0;  // commands come back later, as they drain and are fenced
+    // A unit attention that came by itself, as an asynchronous event of `lun`. True: it concerns this user.
+    virtual bool on_unit_event(const srp::Lun& lun) = 0;
 };
 
 enum class SessionState : std::uint8_t {
@@ -160,6 +162,7 @@ class Session final : private ChannelOwner, private DeviceMemoryOwner, private R
     [[nodiscard]] bool has_waiting() const override { return !waiting_.empty(); }
     void on_command_finished(Command& command) override;
     void on_room(Channel& channel) override;
+    bool on_event(const srp::Lun& lun, std::span<const std::byte> sense) override;
     void on_region_settled(RegionId id) override;
     void on_device_lost(DeviceMemory& memory) override;
     void forget_lost_devices();

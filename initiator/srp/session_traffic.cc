@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/scsi/sense.h"
 #include "initiator/srp/session.h"
 
 namespace weft::initiator {
@@ -111,6 +112,15 @@ void Session::on_command_finished(Command& command) {
 void Session::on_room(Channel&) {
     if (!unsettled_.empty()) settle();
     if (!waiting_.empty()) pump();
+}
+
+// Other sense than a unit attention tells of errors that their commands report as well.
+bool Session::on_event(const srp::Lun& lun, std::span<const std::byte> sense) {
+    const auto said = scsi::decode_sense(sense);
+    if (!live() || !said || said->key != scsi::SenseKey::unit_attention) return false;
+    bool concerned = false;
+    users_.for_each([&](SessionUser& user) { concerned = user.on_unit_event(lun) || concerned; });
+    return concerned;
 }
 
 void Session::on_region_settled(RegionId) {

@@ -29,6 +29,8 @@ struct ChannelCounters {
     std::uint64_t timeouts = 0;   // commands not answered in time
     std::uint64_t probes = 0;     // heartbeats sent
     std::uint64_t strays = 0;     // responses nobody waited for
+    std::uint64_t events = 0;     // asynchronous events (AER_REQ)
+    std::uint64_t ignored = 0;    // of those, malformed, no unit attention, or of a unit that is not in use
     std::uint64_t connects = 0;   // successful logins
     std::uint64_t losses = 0;     // of a live connection
 };

@@ -164,8 +164,8 @@ srp::LoginResponse Channel::login_response(srp::MultiChannelResult result) const
 }
 
 void Channel::reject(srp::RejectReason reason, const std::string& why) {
-    nexus_.port().on_rejected();
-    log::error("login from {} rejected: {} ({})", peer_, why, srp::to_string(reason));
+    nexus_.port().on_login_failed("login from " + peer_ + " rejected: " + why + " (" +
+                                  std::string(srp::to_string(reason)) + ")");
     request_->reject(srp::encode(srp::LoginReject{.tag = login_.tag, .reason = reason}));
     request_.reset();
     connection_.reset();  // never connected: nothing of it is under way
@@ -181,6 +181,10 @@ void Channel::terminate(const std::string& why) {
         return;
     }
     log::info("channel of initiator {} from {} ends: {}", nexus_.name(), peer_, why);
+    end();
+}
+
+void Channel::end() {
     begin_draining();
     connection_->disconnect();
 }
@@ -188,7 +192,13 @@ void Channel::terminate(const std::string& why) {
 void Channel::drop(const std::string& fault) {
     if (state_ >= ChannelState::draining) return;
     ++counters_.protocol_errors;
-    terminate("the initiator sent " + fault);
+    if (state_ == ChannelState::preparing) {
+        reject(srp::RejectReason::cannot_establish, "the initiator sent " + fault);
+        return;
+    }
+    nexus_.port().on_fault("channel of initiator " + nexus_.name() + " from " + peer_ +
+                           " dropped: the initiator sent " + fault);
+    end();
 }
 
 void Channel::on_established(std::span<const std::byte>) {

@@ -80,7 +80,7 @@ class Channel final : private rdma::ConnectionHandler, private TransferQueue::Na
     void prepare();
     // Ends it for a reason of ours. Idempotent.
     void terminate(const std::string& why);
-    // Ends it because of what the peer sent: counted, logged once.
+    // Ends it because of what the peer sent: counted, a warning.
     void drop(const std::string& fault);
 
     // --- For its commands and functions ---
@@ -147,6 +147,7 @@ class Channel final : private rdma::ConnectionHandler, private TransferQueue::Na
     void make_slots();
     [[nodiscard]] srp::LoginResponse login_response(srp::MultiChannelResult result) const;
     void reject(srp::RejectReason reason, const std::string& why);
+    void end();
     void begin_draining();
     void close_if_over();
     void close();
@@ -198,7 +199,6 @@ class Channel final : private rdma::ConnectionHandler, private TransferQueue::Na
     std::unique_ptr<rdma::Connection> connection_;  // after all memory it uses: destroyed first
 
     bool drained_ = false;
-    bool drop_logged_ = false;
     bool credit_request_out_ = false;
     bool credit_request_sending_ = false;
     std::uint32_t quiet_ticks_ = 0;  // without a command, as far as they matter

@@ -76,8 +76,7 @@ bool Nexus::has_room(srp::MultiChannelAction action) const {
 void Nexus::log_in(std::unique_ptr<rdma::ConnectionRequest> request, const srp::LoginRequest& login) {
     const auto domain = domain_for(*request);
     if (!domain) {
-        log::error("login from {}: {}", request->peer(), domain.error().what);
-        port_.on_rejected();
+        port_.on_login_failed("login from " + request->peer() + ": " + domain.error().what);
         request->reject(srp::encode(
             srp::LoginReject{.tag = login.tag, .reason = srp::RejectReason::insufficient_resources}));
         return;

@@ -10,6 +10,14 @@
 
 namespace weft::target {
 
+namespace {
+
+std::string and_more(std::uint64_t left_out) {
+    return left_out == 0 ? "" : "; " + std::to_string(left_out) + " more were, without a line each";
+}
+
+}  // namespace
+
 Port::Port(PortGroup& group, Executor& executor, rdma::Fabric& fabric, RegionDirectory& regions,
            Exports& exports, const Settings& settings)
     : group_(group),
@@ -36,11 +44,19 @@ std::size_t Port::channels() const {
 void Port::reject(rdma::ConnectionRequest& request, const srp::Tag& tag, srp::RejectReason reason,
                   const std::string& why) {
     ++rejected_;
-    if (const auto left_out = refusals_.pass(executor_.now())) {
+    if (const auto left_out = refusals_.pass(executor_.now()))
         log::warn("login from {} rejected: {} ({}){}", request.peer(), why, srp::to_string(reason),
-                  *left_out == 0 ? "" : "; " + std::to_string(*left_out) + " more were, without a line each");
-    }
+                  and_more(*left_out));
     request.reject(srp::encode(srp::LoginReject{.tag = tag, .reason = reason}));
+}
+
+void Port::on_login_failed(const std::string& what) {
+    ++rejected_;
+    if (const auto left_out = failures_.pass(executor_.now())) log::error("{}{}", what, and_more(*left_out));
+}
+
+void Port::on_fault(const std::string& what) {
+    if (const auto left_out = faults_.pass(executor_.now())) log::warn("{}{}", what, and_more(*left_out));
 }
 
 bool Port::drop_channel(const srp::PortId& initiator, std::size_t index) {

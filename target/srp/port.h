@@ -55,7 +55,10 @@ class Port final {
     [[nodiscard]] const Settings& settings() const { return settings_; }
     // Orders commands, task management functions and channels by their arrival.
     [[nodiscard]] std::uint64_t next_sequence() { return ++sequence_; }
-    void on_rejected() { ++rejected_; }
+    // A login failed for a reason of ours; a peer broke the protocol and loses its channel. Said in the log,
+    // but not as often as peers can cause it.
+    void on_login_failed(const std::string& what);
+    void on_fault(const std::string& what);
     void on_accepted() { ++logins_; }
     void on_function_started() { ++functions_; }
     void on_function_ended() { --functions_; }
@@ -110,6 +113,8 @@ class Port final {
     std::size_t answers_due_ = 0;  // from other parts
     Counters past_;                // of nexuses that are gone
     Throttle refusals_{10, 10s};
+    Throttle failures_{10, 10s};
+    Throttle faults_{10, 10s};
     bool stopping_ = false;
     std::function<void()> stopped_;
     DeferredCall<Port, &Port::evaluate> evaluate_{*this};

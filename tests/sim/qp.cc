@@ -45,6 +45,7 @@ void Qp::post_send(const rdma::SendWork& work) {
     WEFT_CHECK(state == State::live || state == State::error);
     WEFT_CHECK(send_queue_.size() < parameters.depths.send);
     WEFT_CHECK(work.buffer_count <= rdma::kSendBuffersMax);
+    if (fabric->on_post_send) fabric->on_post_send(work);
     Entry entry;
     entry.work = work;
     entry.sequence = next_sequence_++;

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -81,6 +82,9 @@ class SimFabric final : public rdma::Fabric {
     void take_device_away(const std::string& address);
     void bring_device_back(const std::string& address);
     [[nodiscard]] std::size_t domains_on(const std::string& address) const;
+
+    // For tests that look at what this node posts, before anything happens to it; null: nobody does.
+    std::function<void(const rdma::SendWork& work)> on_post_send;
 
     [[nodiscard]] Node& node() { return node_; }
     [[nodiscard]] Network& network() { return network_; }

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <limits>
 
@@ -112,6 +113,24 @@ TEST_F(NullDeviceTest, refuses_changes_to_a_read_only_device) {
     device.submit(io_.set(device, IoOp::flush, 0, 0));
     executor_.run();
     EXPECT_EQ(io_.status, IoStatus::ok);
+}
+
+TEST_F(NullDeviceTest, reads_zeroes_whatever_was_written_and_whatever_the_buffer_held) {
+    const auto count = [&](unsigned value) {
+        return std::count(io_.buffer, io_.buffer + io_.capacity, static_cast<std::byte>(value));
+    };
+    std::fill_n(io_.buffer, io_.capacity, std::byte{0xEE});
+    for (const IoOp op : {IoOp::write, IoOp::flush, IoOp::discard, IoOp::write_zeroes}) {
+        device_.submit(io_.set(device_, op, 2, op == IoOp::flush ? 0 : 2));
+        executor_.run();
+        EXPECT_EQ(io_.status, IoStatus::ok);
+    }
+    EXPECT_EQ(count(0xEE), 4096) << "only reads change a buffer";
+    device_.submit(io_.set(device_, IoOp::read, 2, 2));
+    executor_.run();
+    EXPECT_EQ(io_.status, IoStatus::ok);
+    EXPECT_EQ(std::count(io_.buffer, io_.buffer + 1024, std::byte{0}), 1024);
+    EXPECT_EQ(count(0xEE), 4096 - 1024) << "nothing behind it";
 }
 
 using NullDeviceDeathTest = NullDeviceTest;

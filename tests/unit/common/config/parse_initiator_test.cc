@@ -139,6 +139,18 @@ const Wrong kWrong[] = {
      "fe80::1%eth0"},
     {"NameAny", "name: compute-1", "name: any",
      "i.yaml:3: initiator.name: \"any\" means everybody where targets grant access; choose another"},
+    {"LinearMisspelt", "    linear: [{remote", "    linera: [{remote",
+     "i.yaml:33: volumes[1]: unknown key \"linera\"; did you mean \"linear\"?"},
+    {"NameMisspelt", "  - name: more\n", "  - nmae: more\n",
+     "i.yaml:32: volumes[1]: unknown key \"nmae\"; did you mean \"name\"?"},
+    {"LegMisspelt", "- remote: {target: node-b, lun: 0}", "- remte: {target: node-b, lun: 0}",
+     "i.yaml:30: volumes[0].linear[1]: unknown key \"remte\"; did you mean \"remote\"?"},
+    {"MissingBesideAnUnknown", "  - name: more\n", "  - colour: more\n",
+     "i.yaml:32: volumes[1]: unknown key \"colour\"; the keys here are name, uuid, queue_timeout, on_loss, "
+     "queue_depth, max_io, device_id, read_only, linear\n"
+     "i.yaml:32: volumes[1].name: is missing; add it"},
+    {"VolumeTwice", "  - name: more\n", "  - name: data\n",
+     "i.yaml:32: volumes[1].name: the volume name data is taken already in line 20; use another"},
     {"LegNeither", "- file: {path: /srv/tail.img}", "- {}",
      "i.yaml:31: volumes[0].linear[2]: none of remote, file is there; add one of them"},
 };

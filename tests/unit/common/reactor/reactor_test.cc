@@ -7,6 +7,7 @@
 #include <array>
 #include <string>
 #include <thread>
+#include <utility>
 
 namespace weft::reactor {
 namespace {
@@ -199,6 +200,83 @@ TEST_F(ReactorTest, deferred_calls_that_go_on_for_ever_starve_nobody) {
     reactor_.run();
     EXPECT_GT(poller.polls, 0);
     EXPECT_EQ(sleeper_.slept, 0);
+    reactor_.remove(poller);
+}
+
+// With Options::poll. None of this depends on how often the thread gets to run: a turn late is a turn late
+// for work and for sleep alike.
+class PollingReactorTest : public ::testing::Test {
+  protected:
+    static constexpr Duration kPoll = 20ms;
+    PollSleeper sleeper_;
+    Reactor reactor_{Options{.name = "test", .poll = kPoll}, sleeper_};
+    [[nodiscard]] std::uint64_t sleeps() const { return reactor_.counters().sleeps.load(); }
+};
+
+TEST_F(PollingReactorTest, polls_for_that_long_after_the_last_work_and_then_sleeps) {
+    struct Watcher final : Poller {
+        explicit Watcher(Reactor& its) : reactor(its) {}
+        bool poll() override {
+            before = std::exchange(turn, reactor.now());
+            ++polls;
+            return false;
+        }
+        void flush() override {}
+        bool arm() override {
+            armed(*this);
+            return true;
+        }
+        void disarm() override { ++disarms; }
+        Reactor& reactor;
+        std::function<void(Watcher&)> armed;
+        Instant turn{};    // this turn's time
+        Instant before{};  // that of the one before it
+        int polls = 0;
+        int disarms = 0;
+    };
+    constexpr std::uint64_t kRounds = 4;
+    std::uint64_t rounds = 0;
+    Instant last_work{};
+    Watcher watcher(reactor_);
+    Alarm work([&] {
+        last_work = reactor_.now();
+        watcher.polls = 0;
+        if (++rounds == kRounds) reactor_.stop();
+    });
+    watcher.armed = [&](Watcher& self) {
+        EXPECT_EQ(sleeps(), rounds - 1) << "one sleep for each time that it was armed";
+        EXPECT_GE(self.turn - last_work, kPoll);
+        EXPECT_LT(self.before - last_work, kPoll) << "the first turn after it";
+        EXPECT_GT(self.polls, 0);
+        reactor_.start(work, 5ms);  // what ends the sleep
+    };
+    reactor_.add(watcher);
+    reactor_.start(work, 0ns);
+    reactor_.run();
+    EXPECT_EQ(rounds, kRounds);
+    EXPECT_EQ(sleeps(), kRounds - 1);
+    EXPECT_EQ(static_cast<std::uint64_t>(sleeper_.slept), kRounds - 1);
+    EXPECT_EQ(static_cast<std::uint64_t>(watcher.disarms), kRounds - 1);
+    EXPECT_EQ(static_cast<std::uint64_t>(sleeper_.disarmed), kRounds - 1);
+    reactor_.remove(watcher);
+}
+
+TEST_F(PollingReactorTest, does_not_sleep_while_work_keeps_coming) {
+    int rounds = 0;
+    Alarm work([&] {
+        if (++rounds == 30)
+            reactor_.stop();
+        else
+            reactor_.start(work, 2ms);  // less than it polls
+    });
+    CountedPoller poller;
+    reactor_.add(poller);
+    reactor_.start(work, 2ms);
+    reactor_.run();
+    EXPECT_EQ(rounds, 30);
+    EXPECT_EQ(sleeps(), 0U);
+    EXPECT_EQ(sleeper_.slept, 0);
+    EXPECT_EQ(poller.arms, 0) << "arming costs system calls: only before a sleep";
     reactor_.remove(poller);
 }
 

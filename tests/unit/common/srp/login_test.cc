@@ -37,6 +37,31 @@ TEST(Login, request_with_extension) {
     EXPECT_EQ(decode_login_request(encode(request)), request);
 }
 
+// Field by field, as docs/protocol.md has them.
+TEST(Login, extension_of_the_request_byte_by_byte) {
+    const auto bytes = test::golden("srp/login_request_weft.hex");
+    ASSERT_EQ(bytes.size(), 56U);
+    EXPECT_EQ(bytes[50], std::byte{'W'});
+    EXPECT_EQ(bytes[51], std::byte{'F'});
+    EXPECT_EQ(bytes[52], std::byte{1});
+    const auto plain = test::golden("srp/login_request_linux.hex");
+    EXPECT_TRUE(std::equal(plain.begin(), plain.begin() + 50, bytes.begin())) << "nothing else differs";
+}
+
+TEST(Login, response_of_weft) {
+    const auto bytes = test::golden("srp/login_response_weft.hex");
+    ASSERT_EQ(bytes.size(), 196U);
+    const LoginResponse response{.tag = {{0xA1, 0xA2, 0xA3, 0xA4, 0xA5, 0xA6, 0xA7, 0xA8}},
+                                 .request_limit_delta = 128,
+                                 .it_iu_length = 8260,
+                                 .ti_iu_length = 256,
+                                 .result = MultiChannelResult::terminated,
+                                 .immediate_data = true,
+                                 .extension = Extension{.version = 1, .features = 0}};
+    EXPECT_EQ(decode_login_response(bytes), response);
+    EXPECT_EQ(vector_of(encode(response)), bytes);
+}
+
 TEST(Login, request_with_damaged_extension_is_a_plain_peers) {
     LoginRequest request = linux_request();
     request.extension = Extension{.version = 3, .features = 0x1234};

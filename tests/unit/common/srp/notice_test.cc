@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
 #include <vector>
 
 #include "common/srp/task_management.h"
@@ -36,6 +37,49 @@ TEST(Notice, credit_request) {
     EXPECT_FALSE(decode_notice(std::span(bytes).first(15)));
 }
 
+struct Golden {
+    const char* name;
+    Notice notice;
+};
+
+class NoticeGolden : public testing::TestWithParam<Golden> {};
+
+TEST_P(NoticeGolden, both_ways) {
+    const auto bytes = test::golden(std::string("srp/") + GetParam().name + ".hex");
+    ASSERT_EQ(bytes.size(), 16U);
+    EXPECT_EQ(decode_notice(bytes), GetParam().notice);
+    EXPECT_EQ(vector_of(encode(GetParam().notice)), bytes);
+}
+
+const Golden kGolden[] = {
+    {"credit_request",
+     {.opcode = Opcode::credit_request, .tag = {{7, 0, 0, 0, 0, 0, 0, 0}}, .request_limit_delta = 2}},
+    {"credit_response", {.opcode = Opcode::credit_response, .tag = {{7, 0, 0, 0, 0, 0, 0, 0}}}},
+    {"event_response",
+     {.opcode = Opcode::event_response, .tag = {{0x0A, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F, 0x10, 0x11}}}},
+    {"initiator_logout", {.opcode = Opcode::initiator_logout, .tag = {{1, 2, 3, 4, 5, 6, 7, 8}}}},
+    {"target_logout",
+     {.opcode = Opcode::target_logout,
+      .tag = {{1, 2, 3, 4, 5, 6, 7, 8}},
+      .reason = LogoutReason::multi_channel_action}},
+};
+INSTANTIATE_TEST_SUITE_P(Each, NoticeGolden, testing::ValuesIn(kGolden),
+                         [](const auto& each) { return std::string(each.param.name); });
+
+TEST(Notice, event_request_golden) {
+    const auto bytes = test::golden("srp/event_request.hex");
+    ASSERT_EQ(bytes.size(), 54U);
+    const auto event = decode_event_request(bytes);
+    ASSERT_TRUE(event);
+    EXPECT_EQ(event->tag, (Tag{{0x0A, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F, 0x10, 0x11}}));
+    EXPECT_EQ(event->request_limit_delta, 1);
+    EXPECT_EQ(event->lun, (Lun{std::byte{0}, std::byte{5}}));
+    EXPECT_EQ(vector_of(event->sense), vector_of(std::span(bytes).subspan(36)));
+    std::vector<std::byte> encoded(bytes.size(), std::byte{0xFF});
+    EXPECT_EQ(encode(encoded, *event), bytes.size());
+    EXPECT_EQ(encoded, bytes);
+}
+
 TEST(Notice, every_kind) {
     for (const auto opcode : {Opcode::credit_request, Opcode::credit_response, Opcode::event_response,
                               Opcode::initiator_logout, Opcode::target_logout}) {
@@ -57,7 +101,12 @@ TEST(Notice, event_request) {
     ASSERT_TRUE(event);
     EXPECT_EQ(event->sense.size(), 18U);
     EXPECT_EQ(event->tag, Tag::of(3));
-    EXPECT_FALSE(decode_event_request(std::span(bytes).first(53)));
+    EXPECT_FALSE(decode_event_request(std::span(bytes).first(35)));
+    const auto cut = decode_event_request(std::span(bytes).first(53));
+    ASSERT_TRUE(cut);
+    EXPECT_EQ(cut->tag, Tag::of(3));
+    EXPECT_EQ(cut->request_limit_delta, 1);
+    EXPECT_TRUE(cut->sense.empty()) << "shorter than it says";
 }
 
 }  // namespace

@@ -47,6 +47,7 @@ void FakeTarget::send_to_all(std::span<const std::byte> iu) {
 void FakeTarget::on_request(std::unique_ptr<rdma::ConnectionRequest> request) {
     const auto login = srp::decode_login_request(request->private_data());
     WEFT_CHECK(login.has_value());
+    attempts.push_back(world_.now());
     const auto refuse = [&](srp::RejectReason reason) {
         srp::LoginReject reject;
         reject.reason = reason;

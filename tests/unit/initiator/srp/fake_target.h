@@ -82,6 +82,7 @@ class FakeTarget final : public rdma::ListenerHandler {
     void send_to_all(std::span<const std::byte> iu);  // one IU on every live channel
 
     // --- What was seen ---
+    std::vector<Instant> attempts;  // when a login was asked for, whatever became of it
     std::uint64_t logins = 0;
     std::uint64_t single_logins = 0;
     std::uint64_t commands = 0;

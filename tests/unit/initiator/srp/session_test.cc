@@ -273,5 +273,59 @@ TEST(Session, fails_requests_in_memory_nobody_named) {
     EXPECT_EQ(io.status, IoStatus::io_error);
 }
 
+class Backoff : public testing::Test {
+  protected:
+    // Between attempts `first`, `first` + 1, ...: a pause is what is configured, and an attempt is short.
+    void expect_pauses(std::size_t first, std::initializer_list<Duration> pauses) {
+        ASSERT_TRUE(bench_.world.run_until(
+            [&] { return bench_.target->attempts.size() > first + pauses.size(); }, 60s));
+        for (const Duration pause : pauses) {
+            const auto& attempts = bench_.target->attempts;
+            const Duration passed = attempts[first + 1] - attempts[first];
+            EXPECT_GE(passed, pause) << "after attempt " << first;
+            EXPECT_LT(passed, pause + 20ms) << "after attempt " << first;
+            ++first;
+        }
+    }
+    Bench bench_{1, 1, 2};
+};
+
+TEST_F(Backoff, of_the_session_grows_to_its_limit_and_begins_anew_after_a_login) {
+    bench_.options.timing.reconnect_min = 100ms;
+    bench_.options.timing.reconnect_max = 1s;
+    bench_.habits.reject = srp::RejectReason::channel_limit;
+    bench_.start_session();
+    // A round is every channel once; only then the pause grows.
+    expect_pauses(0, {100ms, 100ms, 200ms, 200ms, 400ms, 400ms, 800ms, 800ms, 1s, 1s, 1s, 1s});
+    bench_.habits.reject.reset();
+    ASSERT_TRUE(bench_.world.run_until([&] { return bench_.session->live(); }, 5s));
+    ASSERT_TRUE(bench_.all_live());
+    bench_.world.run_for(1s);
+    bench_.habits.reject = srp::RejectReason::channel_limit;
+    bench_.target->attempts.clear();
+    const Instant lost = bench_.world.now();
+    bench_.target->disconnect_all();
+    expect_pauses(0, {100ms, 100ms, 200ms, 200ms});
+    EXPECT_LT(bench_.target->attempts[0] - lost, 20ms) << "a connection that lived is asked for at once";
+}
+
+TEST_F(Backoff, of_a_channel_grows_to_its_limit_and_begins_anew_after_a_login) {
+    bench_.options.timing.reconnect_min = 100ms;
+    bench_.options.timing.reconnect_max = 1s;
+    ASSERT_TRUE(bench_.log_in() && bench_.all_live());
+    for (int round = 0; round < 2; ++round) {
+        bench_.target->attempts.clear();
+        bench_.habits.reject = srp::RejectReason::channel_limit;
+        const Instant lost = bench_.world.now();
+        ASSERT_TRUE(bench_.session->drop_channel(1));
+        expect_pauses(0, {200ms, 400ms, 800ms, 1s, 1s});
+        EXPECT_GE(bench_.target->attempts[0] - lost, 100ms);
+        EXPECT_LT(bench_.target->attempts[0] - lost, 120ms);
+        bench_.habits.reject.reset();
+        ASSERT_TRUE(bench_.all_live());
+        EXPECT_EQ(bench_.session->status().counters.recoveries, 0U);
+    }
+}
+
 }  // namespace
 }  // namespace weft::test

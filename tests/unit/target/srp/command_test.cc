@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Commands from the wire to the medium and back.
+#include "common/block/null_device.h"
 #include "common/scsi/opcode.h"
 #include "tests/unit/target/srp/target_world.h"
 
@@ -76,13 +77,74 @@ TEST_F(Commands, write_and_read_directly) {
 }
 
 TEST_F(Commands, memory_volume_is_read_without_a_copy) {
+    std::vector<rdma::LocalBuffer> written;  // what RDMA WRITEs of the target take their data from
+    target_fabric.on_post_send = [&](const rdma::SendWork& work) {
+        if (work.opcode == rdma::Opcode::write)
+            written.insert(written.end(), work.buffers.begin(), work.buffers.begin() + work.buffer_count);
+    };
+    const auto in_the_volume = [&](const rdma::LocalBuffer& buffer) {
+        return buffer.address >= store->base() &&
+               buffer.address + buffer.length <= store->base() + store->bytes();
+    };
     ScriptedInitiator& peer = logged_in();
     for (std::size_t i = 0; i < 4096; ++i) store->base()[8192 + i] = static_cast<std::byte>(i % 251);
     world.run_for(10ms);  // registration of the volume
     send_in(peer, 1, kMemoryLun, scsi::encode_read(16, 8), 0, 4096);
     EXPECT_EQ(wait_for(peer, 1)->status, kGood);
     EXPECT_EQ(std::memcmp(peer.data.data(), store->base() + 8192, 4096), 0);
+    ASSERT_EQ(written.size(), 1U);
+    EXPECT_EQ(written[0].address, store->base() + 8192);
+    EXPECT_EQ(written[0].length, 4096U);
+    written.clear();
+    send_in(peer, 2, kMemoryLun, scsi::encode_read(0, 1000), 0, 512000);  // more than one piece
+    EXPECT_EQ(wait_for(peer, 2)->status, kGood);
+    std::size_t bytes = 0;
+    for (const auto& buffer : written) {
+        EXPECT_TRUE(in_the_volume(buffer));
+        bytes += buffer.length;
+    }
+    EXPECT_EQ(bytes, 512000U);
     EXPECT_TRUE(run_until([&] { return port->status().nexuses[0].buffer_bytes_lent == 0; }));
+    written.clear();
+    read(peer, 3, 16, 8, 0);  // of the other volume: out of a buffer
+    EXPECT_EQ(wait_for(peer, 3)->status, kGood);
+    ASSERT_EQ(written.size(), 1U);
+    EXPECT_FALSE(in_the_volume(written[0]));
+    target_fabric.on_post_send = nullptr;
+}
+
+// Buffers go from one command to the next as they are: a null volume may not show what they held.
+class NullVolume : public TargetWorld {
+  protected:
+    static constexpr std::uint32_t kNullLun = 7;
+    std::vector<target::Export> visible_to(const srp::PortId&) override {
+        return {{.number = kDiskLun, .unit = disk_unit.get(), .read_only = false},
+                {.number = kNullLun, .unit = &unit_, .read_only = false}};
+    }
+
+    block::NullDevice null_{target_node,
+                            {.block_size = kBlock, .physical_block_size = kBlock, .blocks = 8192}};
+    lun::LogicalUnit unit_{null_, lun::Identity{.name = "null"}};
+};
+
+TEST_F(NullVolume, reads_zeroes_out_of_a_used_buffer) {
+    ScriptedInitiator& peer = logged_in();
+    constexpr std::uint32_t kBlocks = 256;  // of 512: eight of these fill the buffers of the nexus
+    constexpr std::size_t kBytes = kBlocks * kBlock;
+    fill(peer, 0, kBytes, 1);
+    disk.hold = true;
+    for (std::uint64_t tag = 1; tag <= 8; ++tag) write(peer, tag, (tag - 1) * kBlocks, kBlocks, 0);
+    world.run_for(100ms);
+    EXPECT_EQ(port->status().nexuses[0].buffer_bytes_lent, settings.nexus_buffer_bytes);
+    disk.hold = false;
+    disk.release_all();
+    for (std::uint64_t tag = 1; tag <= 8; ++tag) EXPECT_EQ(wait_for(peer, tag)->status, kGood);
+    std::fill_n(peer.data.begin(), 2 * kBytes, std::byte{0xEE});
+    send_in(peer, 20, kNullLun, scsi::encode_read(3, kBlocks), 0, kBytes);
+    EXPECT_EQ(wait_for(peer, 20)->status, kGood);
+    EXPECT_EQ(std::count(peer.data.begin(), peer.data.begin() + kBytes, std::byte{0}),
+              static_cast<std::ptrdiff_t>(kBytes));
+    EXPECT_EQ(peer.data[kBytes], std::byte{0xEE});
 }
 
 // Descriptors of odd lengths at odd places, all in the IU.
