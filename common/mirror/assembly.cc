@@ -24,8 +24,9 @@ std::string number_of(const Epoch& epoch) { return "epoch " + std::to_string(epo
 
 // Whether a leg that was in sync in `epoch` last has been nowhere else since it parted.
 bool is_where_it_parted(const Member& member, const Epoch& epoch) {
-    if (epoch == member.parted) return true;
-    return std::find(member.doubts.begin(), member.doubts.end(), epoch.id) != member.doubts.end();
+    if (epoch == member.parted.epoch) return true;
+    return std::any_of(member.doubts.begin(), member.doubts.end(),
+                       [&](const Claim& doubt) { return doubt.epoch == epoch; });
 }
 
 LegVerdict judge_member(const Superblock& base, std::size_t index, const Superblock& leg) {
@@ -34,27 +35,28 @@ LegVerdict judge_member(const Superblock& base, std::size_t index, const Superbl
     LegVerdict verdict{.member = index};
     if (member.state == LegState::in_sync) {
         // Who changed the epoch last may have died before everybody knew: nothing was acknowledged in it
-        // then.
-        if (itself && (leg.epoch == base.epoch || leg.epoch == base.previous)) {
+        // then. That holds for a leg that was to learn of its being in sync, too.
+        if (leg.epoch == base.epoch || leg.epoch == base.previous) {
             verdict.verdict = Verdict::in_sync;
             return verdict;
         }
-        if (!itself) return refuse("it is not in sync, but the others think so: its end was written over");
         return refuse("it is in " + number_of(leg.epoch) + ", the others know it in " +
                           number_of(base.epoch) + ": it went back or went on without them",
-                      true);
-    }
-    if (!itself && member.from_nothing) {
-        verdict.verdict = Verdict::from_nothing;
-        return verdict;
+                      itself);
     }
     if (is_where_it_parted(member, leg.epoch)) {
         verdict.verdict = member.from_nothing ? Verdict::from_nothing : Verdict::behind;
         return verdict;
     }
+    // It holds nothing that others lack; but what it holds is not known.
+    if (!itself) {
+        verdict.verdict = Verdict::from_nothing;
+        verdict.anew = true;
+        return verdict;
+    }
     return refuse("it went on without the others: it is in " + number_of(leg.epoch) + ", they parted in " +
-                      number_of(member.parted),
-                  itself);
+                      number_of(member.parted.epoch),
+                  true);
 }
 
 // The one that speaks for the volume: of the highest epoch among those that call themselves in sync.

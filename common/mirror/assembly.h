@@ -24,6 +24,8 @@ struct LegVerdict {
     Verdict verdict = Verdict::absent;
     std::optional<std::size_t> member;  // in the superblock that it was judged by; none: refused or absent
     std::string why;                    // if refused, as a sentence for people
+    // From nothing: what it got already does not count. It was told things that this base knows nothing of.
+    bool anew = false;
     // Refused, though it calls itself in sync: it may hold writes that were acknowledged and that the others
     // have not.
     bool diverged = false;

@@ -28,11 +28,12 @@ struct WireMember {
     std::uint8_t state;
     std::uint8_t flags;
     std::uint8_t doubts;
-    std::array<std::uint8_t, 5> reserved;
+    std::uint8_t parted_in_sync;
+    std::array<std::uint8_t, Member::kDoubtsMax> doubt_in_sync;
     WireEpoch parted;
-    std::array<be64, Member::kDoubtsMax> doubt;
+    std::array<WireEpoch, Member::kDoubtsMax> doubt;
     be64 copied;
-    std::array<std::uint8_t, 48> reserved_too;
+    std::array<std::uint8_t, 16> reserved;
 };
 static_assert(sizeof(WireMember) == 128);
 
@@ -82,8 +83,9 @@ Member from_wire(const WireMember& wire) {
     Member member;
     member.uuid.bytes = wire.uuid;
     member.state = static_cast<LegState>(wire.state);
-    member.parted = from_wire(wire.parted);
-    for (std::size_t i = 0; i < wire.doubts; ++i) member.doubts.push_back(wire.doubt.at(i).value());
+    member.parted = {.epoch = from_wire(wire.parted), .in_sync = wire.parted_in_sync};
+    for (std::size_t i = 0; i < wire.doubts; ++i)
+        member.doubts.push_back({.epoch = from_wire(wire.doubt.at(i)), .in_sync = wire.doubt_in_sync.at(i)});
     member.from_nothing = (wire.flags & kFromNothingFlag) != 0;
     member.copied = wire.copied.value();
     return member;
@@ -93,7 +95,7 @@ std::string fault_of(const Member& member, const Shape& shape) {
     if (member.uuid == Uuid{}) return "has no UUID";
     switch (member.state) {
         case LegState::in_sync:
-            if (member.parted != Epoch{} || !member.doubts.empty() || member.from_nothing ||
+            if (member.parted != Claim{} || !member.doubts.empty() || member.from_nothing ||
                 member.copied != 0)
                 return "is in sync, but lacks something";
             break;
@@ -167,8 +169,12 @@ SuperblockPage encode(const Superblock& superblock) {
         out.state = static_cast<std::uint8_t>(member.state);
         if (member.from_nothing) out.flags = kFromNothingFlag;
         out.doubts = static_cast<std::uint8_t>(member.doubts.size());
-        out.parted = to_wire(member.parted);
-        for (std::size_t j = 0; j < member.doubts.size(); ++j) out.doubt.at(j) = member.doubts[j];
+        out.parted = to_wire(member.parted.epoch);
+        out.parted_in_sync = member.parted.in_sync;
+        for (std::size_t j = 0; j < member.doubts.size(); ++j) {
+            out.doubt.at(j) = to_wire(member.doubts[j].epoch);
+            out.doubt_in_sync.at(j) = member.doubts[j].in_sync;
+        }
         out.copied = member.copied;
     }
     SuperblockPage page{};

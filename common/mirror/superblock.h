@@ -38,18 +38,26 @@ enum class LegState : std::uint8_t {
 };
 [[nodiscard]] std::string_view to_string(LegState state);
 
+// What a leg may say at its end.
+struct Claim {
+    Epoch epoch;
+    // The members that it calls in sync, bit n for member n. 0: not itself, or one of them has been replaced:
+    // with it alone nobody can serve.
+    std::uint8_t in_sync = 0;
+
+    friend bool operator==(const Claim&, const Claim&) = default;
+};
+
 // One leg, as the others know it.
 struct Member {
     static constexpr std::size_t kDoubtsMax = 4;
 
     Uuid uuid;
     LegState state = LegState::stale;
-    // Not in sync: the last epoch it was in sync in. It needs what changed since; a leg that comes back with
-    // another epoch has been elsewhere.
-    Epoch parted;
-    // Epochs after that one whose superblock may have reached it, though nobody was told: as good as
-    // `parted`. Nothing was ever acknowledged in them.
-    std::vector<std::uint64_t> doubts;
+    // Not in sync: what it says itself; or one of `doubts`, which may have reached it though nobody knows.
+    // What it lacks is in the map. One that comes back with another epoch has been elsewhere.
+    Claim parted;
+    std::vector<Claim> doubts;
     // Not in sync: it has nothing yet of what lies from region `copied` on.
     bool from_nothing = false;
     std::uint64_t copied = 0;

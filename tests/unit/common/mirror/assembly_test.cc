@@ -43,7 +43,7 @@ class Assemble : public ::testing::Test {
     void drop(std::size_t leg, std::uint64_t id) {
         Member& member = now.members[leg];
         member.state = LegState::stale;
-        member.parted = now.epoch;
+        member.parted = {.epoch = now.epoch};
         next_epoch(id);
     }
     void bring_back(std::size_t leg, std::uint64_t id) {
@@ -131,9 +131,10 @@ TEST_F(Assemble, a_drop_that_was_in_doubt) {
     write({2});
     now = before;
     drop(2, 3);
-    now.members[2].doubts = {2};
+    now.members[2].doubts = {{.epoch = {.number = 2, .id = 2}}};
     now.epoch.number = 3;
-    now.members[1] = {.uuid = now.members[1].uuid, .state = LegState::stale, .parted = before.epoch};
+    now.members[1] = {
+        .uuid = now.members[1].uuid, .state = LegState::stale, .parted = {.epoch = before.epoch}};
     write({0});
     const Assembly all = with({0, 1, 2});
     EXPECT_TRUE(all.complete) << all.why;

@@ -25,8 +25,8 @@ Superblock some() {
     Member lost;
     lost.uuid = Uuid::parse("b0b1b2b3-b4b5-b6b7-b8b9-babbbcbdbebf").value();
     lost.state = LegState::rebuilding;
-    lost.parted = {.number = 5, .id = 0x3333333333333333};
-    lost.doubts = {0x4444444444444444};
+    lost.parted = {.epoch = {.number = 5, .id = 0x3333333333333333}, .in_sync = 3};
+    lost.doubts = {{.epoch = {.number = 6, .id = 0x4444444444444444}, .in_sync = 1}};
     lost.from_nothing = true;
     lost.copied = 9;
     Member self;
