@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <sstream>
 #include <utility>
 
 #include "common/config/memory_budget.h"
@@ -73,7 +74,8 @@ Result<void> Service::start() {
     if (!control) return at(config_.place, control.error());
     control_ = std::move(*control);
     promises_ = control_->kernel().promises();
-    log::info("{}", promises_);
+    std::istringstream lines(promises_);  // each an entry of the log, with its time
+    for (std::string line; std::getline(lines, line);) log::info("{}", line);
 
     const bool rdma = std::any_of(config_.volumes.begin(), config_.volumes.end(), [](const auto& volume) {
         return std::any_of(volume.linear.begin(), volume.linear.end(),

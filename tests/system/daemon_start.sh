@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # weft-initiator starts when not all is well: a target is away whose disk waits, others are in use; a signal comes while
-# it waits; a volume has left the file.
+# it waits; a volume has left the file. And it starts beside udev, which has the shipped rule.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/daemons.sh"
 
@@ -77,8 +77,41 @@ grep -q -- '--force' "$LAB_OUT/said.txt" || die 'the refusal names no remedy'
 [[ ! -e $b ]] || die "$b is still there"
 write_to "$(volume a .device)"
 
+step 'beside udev: the names and settings are its'
+stop initiator
+udevd_up "$(dirname "${BASH_SOURCE[0]}")/../../configs/udev/61-weft.rules"
+initiator_start
+a=$(volume a .device)
+queue=/sys/block/${a#/dev/}/queue
+settings() { printf '%s %s' "$(sed 's/.*\[\(.*\)\].*/\1/' "$queue/scheduler")" "$(<"$queue/io_timeout")"; }
+# by_udev WHEN: udev writes relative links, the daemon does not.
+by_udev() {
+  local uuid
+  uuid=$(volume a .uuid)
+  udevadm settle --timeout=30
+  [[ $(readlink /dev/weft/a) == "../${a#/dev/}" ]] || die "$1: /dev/weft/a leads to $(readlink /dev/weft/a)"
+  [[ $(realpath "/dev/disk/by-id/weft-$uuid") == "$a" ]] || die "$1: no by-id name"
+  [[ $(settings) == 'none 1000' ]] || die "$1: the settings are $(settings)"
+  # The daemon sets the same once, when the disk appears. What is set back later, the rule has set.
+  echo mq-deadline >"$queue/scheduler"
+  echo 20000 >"$queue/io_timeout"
+  [[ $(settings) == 'mq-deadline 20000' ]] || die "$1: other settings are not taken: $(settings)"
+  udevadm trigger --action=change --settle "$a"
+  [[ $(settings) == 'none 1000' ]] || die "$1: the rule leaves the settings $(settings)"
+}
+by_udev 'a new disk'
+kill9 initiator
+[[ $(readlink /dev/weft/a) == "../${a#/dev/}" ]] || die 'the name went with the daemon'
+initiator_start
+[[ $(volume a '"\(.device) \(.recovered)"') == "$a true" ]] || die "a: $(volume a .)"
+by_udev 'a disk taken over'
+write_to /dev/weft/a
+! grep -q 'udev made no' "$LAB_OUT/initiator.log" || die 'the daemon did not find the name that udev makes'
+
 step 'all stop'
 stop initiator
+udevadm settle --timeout=30
+[[ -z $(find /dev/weft /dev/disk/by-id -name '*weft*' 2>/dev/null) && ! -e /dev/weft/a ]] || die 'udev keeps a name'
 stop store0
 stop store1
 nothing_left
