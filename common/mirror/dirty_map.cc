@@ -37,7 +37,7 @@ std::uint32_t crc_of(std::span<const std::byte> page) {
 unsigned shift_of(std::uint64_t region) { return static_cast<unsigned>(region % kStatesPerByte) * 2; }
 
 RegionState state_in(std::uint8_t byte, std::uint64_t region) {
-    return static_cast<RegionState>(std::min((byte >> shift_of(region)) & 3, 2));
+    return static_cast<RegionState>((byte >> shift_of(region)) & 3);
 }
 
 }  // namespace
@@ -117,7 +117,7 @@ void DirtyMap::merge(std::uint64_t page, const MapPageView& view) {
     const std::uint64_t first = first_of(page);
     for (std::uint64_t region = first; region < end_of(page); ++region) {
         const auto byte = static_cast<std::uint8_t>(view.states[(region - first) / kStatesPerByte]);
-        const RegionState said = state_in(byte, region - first);
+        const RegionState said = std::min(state_in(byte, region - first), RegionState::dirty);
         if (said > at(region)) set(region, said);
     }
 }

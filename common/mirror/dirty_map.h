@@ -20,6 +20,7 @@ enum class RegionState : std::uint8_t {
     never_written = 0,  // reads as zeros, whatever the legs hold; nothing to copy
     clean = 1,          // every leg in sync has the same
     dirty = 2,          // a write may be on its way, or a leg that is not in sync may lack one
+    intended = 3,       // is to be dirty, but the legs do not say so yet; read from a leg, it is dirty
 };
 
 using MapPage = std::array<std::byte, kPageBytes>;
@@ -48,7 +49,7 @@ class DirtyMap {
     [[nodiscard]] std::uint64_t count(RegionState state) const {
         return counts_.at(static_cast<std::size_t>(state));
     }
-    // The first region from `from` on that is dirty, or that is not never_written.
+    // The first region from `from` on that is dirty or intended, or that is not never_written.
     [[nodiscard]] std::optional<std::uint64_t> next_dirty(std::uint64_t from) const;
     [[nodiscard]] std::optional<std::uint64_t> next_written(std::uint64_t from) const;
 
@@ -67,7 +68,7 @@ class DirtyMap {
     std::uint64_t regions_;
     std::uint64_t pages_;
     std::vector<std::uint8_t> states_;  // four to a byte, the first in the low bits
-    std::array<std::uint64_t, 3> counts_{};
+    std::array<std::uint64_t, 4> counts_{};
 };
 
 }  // namespace weft::mirror

@@ -110,8 +110,11 @@ void LegMedia::write_page(const Shape& shape, std::uint64_t page, std::uint64_t 
                           const Segment& bytes_of_page, Written done) {
     WEFT_CHECK(bytes_of_page.length == kPageBytes);
     const auto slot = static_cast<unsigned>(sequence % 2);
+    page_written_ = std::move(done);
     run(page_io_, block::IoOp::write, map_page_at(shape, bytes(), page, slot), bytes_of_page, true,
-        [done = std::move(done)](block::IoStatus status) { done(status == block::IoStatus::ok); });
+        [this](block::IoStatus status) {
+            std::exchange(page_written_, nullptr)(status == block::IoStatus::ok);
+        });
 }
 
 }  // namespace weft::mirror

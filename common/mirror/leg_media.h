@@ -67,6 +67,7 @@ class LegMedia {
     const Segment room_;
     Io superblock_io_;
     Io page_io_;
+    Written page_written_;
     Slot slot0_;                  // while slot 1 is read
     unsigned next_slot_ = 0;      // to be written
     std::uint64_t sequence_ = 0;  // of the valid superblock

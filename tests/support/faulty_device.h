@@ -12,8 +12,10 @@ namespace weft::test {
 
 class FaultyDevice final : public block::BlockDevice {
   public:
-    FaultyDevice(Executor& executor, std::uint64_t size, std::uint32_t block_size = 4096)
-        : BlockDevice(executor), bytes(size) {
+    // Of a large one only the last `kept` bytes are there.
+    FaultyDevice(Executor& executor, std::uint64_t size, std::uint32_t block_size = 4096,
+                 std::uint64_t kept = 0)
+        : BlockDevice(executor), bytes(kept == 0 ? size : kept), first_(size - bytes.size()) {
         geometry_.block_size = block_size;
         geometry_.blocks = size / block_size;
         geometry_.volatile_cache = true;
@@ -30,7 +32,8 @@ class FaultyDevice final : public block::BlockDevice {
 
   private:
     void do_submit(block::IoRequest& io) override {
-        std::byte* at = bytes.data() + io.lba * geometry_.block_size;
+        WEFT_CHECK(io.lba * geometry_.block_size >= first_);
+        std::byte* at = bytes.data() + (io.lba * geometry_.block_size - first_);
         auto status = block::IoStatus::ok;
         if (io.op == block::IoOp::read) {
             if (fail_reads) status = block::IoStatus::medium_error;
@@ -45,6 +48,7 @@ class FaultyDevice final : public block::BlockDevice {
     }
 
     block::Geometry geometry_;
+    std::uint64_t first_;  // byte that is there
 };
 
 }  // namespace weft::test
