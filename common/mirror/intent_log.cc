@@ -119,6 +119,7 @@ void IntentLog::finish() {
     }
     releasing_ = false;
     next();
+    if (saved()) owner_.on_pages_saved();
 }
 
 }  // namespace weft::mirror

@@ -33,6 +33,8 @@ class IntentLogOwner {
     virtual ~IntentLogOwner() = default;
     // The leg did not take a page: it is to be dropped. What waits goes on with those that did.
     virtual void on_page_failed(std::size_t leg) = 0;
+    // Nothing is left to save().
+    virtual void on_pages_saved() = 0;
 };
 
 // Owner: the mirror. Thread: its executor's. Once made it allocates nothing.
@@ -58,6 +60,7 @@ class IntentLog {
     void save(std::uint64_t page);
 
     [[nodiscard]] bool idle() const { return waiting_.empty() && outstanding_ == 0; }
+    [[nodiscard]] bool saved() const { return saves_ == 0 && outstanding_ == 0; }
     [[nodiscard]] std::uint64_t pages_written() const { return pages_written_; }
 
   private:

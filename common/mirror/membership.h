@@ -43,6 +43,8 @@ class Membership {
     // known to be; it may be rebuilt, or while suspended, serve again. False: it was elsewhere (judge() says
     // what to do). REQUIRES: not in sync.
     [[nodiscard]] bool back(std::size_t member, const Superblock& says);
+    // It is the one that is to serve again, from the next round on.
+    [[nodiscard]] bool revives(std::size_t member) const { return wishes_.at(member) == Wish::revive; }
     // It takes part in writes from the round's end on and is copied to. `anew`: under that UUID, from
     // nothing. REQUIRES: it is stale.
     void rebuild(std::size_t member, const Uuid* anew = nullptr);

@@ -44,6 +44,16 @@ void RangeLock::release(RangeHold& hold) {
     if (!handing_over_) hand_over();
 }
 
+bool RangeLock::is_used(std::uint64_t first, std::uint64_t count) {
+    bool used = false;
+    const auto look = [&](const RangeHold& hold) {
+        used = used || (hold.first_ < first + count && first < hold.first_ + hold.count_);
+    };
+    held_.for_each(look);
+    waiting_.for_each(look);
+    return used;
+}
+
 void RangeLock::hand_over() {
     handing_over_ = true;
     while (released_meanwhile_) {

@@ -23,6 +23,13 @@ class RangeHold : public ListNode {
   public:
     RangeHold(Touch touch, std::uint64_t first, std::uint64_t count)
         : touch_(touch), first_(first), count_(count) {}
+    // Another wish. REQUIRES: it neither waits nor holds.
+    void set(Touch touch, std::uint64_t first, std::uint64_t count) {
+        WEFT_CHECK(state_ == State::idle);
+        touch_ = touch;
+        first_ = first;
+        count_ = count;
+    }
     RangeHold(const RangeHold&) = delete;
     RangeHold& operator=(const RangeHold&) = delete;
 
@@ -58,6 +65,8 @@ class RangeLock {
     [[nodiscard]] bool acquire(RangeHold& hold);
     // Gives back what was held, or the wish for it.
     void release(RangeHold& hold);
+    // Whether somebody holds or waits for any of these blocks.
+    [[nodiscard]] bool is_used(std::uint64_t first, std::uint64_t count);
 
     [[nodiscard]] bool idle() const { return held_.empty() && waiting_.empty(); }
 

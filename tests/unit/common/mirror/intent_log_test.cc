@@ -50,6 +50,7 @@ class Log : public ::testing::Test, public IntentLogOwner {
         log.set_legs(list);
     }
     void on_page_failed(std::size_t leg) override { failed.push_back(leg); }
+    void on_pages_saved() override {}
 
     Write& write(std::uint64_t first, std::uint64_t last) {
         Write& made = writes.emplace_back(*this, first, last);
