@@ -2,6 +2,7 @@
 // The process around a daemon: signals, its limits, and what the service manager is told.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 

@@ -111,6 +111,11 @@ class Connection final : public rdma::Connection, private QueuePairOwner, privat
     void on_device_removed() override;
     void on_progress() override;
 
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 13
+#pragma GCC diagnostic push
+// The pointer is left behind only in a connection that is no more.
+#pragma GCC diagnostic ignored "-Wdangling-pointer"
+#endif
     // Calls the handler; false if the handler destroyed this connection.
     template <class Call>
     [[nodiscard]] bool tell(Call call) {
@@ -122,6 +127,9 @@ class Connection final : public rdma::Connection, private QueuePairOwner, privat
         gone_ = nullptr;
         return true;
     }
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 13
+#pragma GCC diagnostic pop
+#endif
     [[nodiscard]] bool tell_loss();
     [[nodiscard]] bool tell_failure();
 
