@@ -123,7 +123,7 @@ std::string explain(const std::string& what) {
         {"the referenced anchor is not defined", "this alias names no anchor; define it above with &"},
     };
     for (const auto& [theirs, ours] : kWords)
-        if (what == theirs) return ours;
+        if (what.starts_with(theirs)) return ours;          // some versions of it add a name
     if (what.find("; ") != std::string::npos) return what;  // one of Builder's
     return what + "; correct the YAML here";
 }

@@ -117,6 +117,7 @@ TEST_F(Event, without_tag_or_with_impossible_credits_costs_the_channel) {
     EXPECT_EQ(channel().counters.losses, 1U);
     ASSERT_TRUE(bench_.all_live());
     auto credits = whole;
+    ASSERT_GE(credits.size(), 8U);
     std::fill(credits.begin() + 5, credits.begin() + 8, std::byte{0xFF});
     credits[4] = std::byte{0x7F};
     send(credits);
