@@ -6,17 +6,15 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <cerrno>
-#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+
+#include "tests/support/malloc_hooks.h"
 
 namespace {
 
 std::atomic<std::uint64_t> before_main{0};
 std::atomic<std::uint64_t>* counted = &before_main;
-
-void count() { counted->fetch_add(1, std::memory_order_relaxed); }
 
 __attribute__((constructor)) void show() {
     const char* path = std::getenv("WEFT_ALLOCATIONS");
@@ -31,38 +29,6 @@ __attribute__((constructor)) void show() {
 
 }  // namespace
 
-// operator new ends up here too.
-extern "C" {
-
-void* __libc_malloc(std::size_t size);
-void* __libc_calloc(std::size_t count, std::size_t size);
-void* __libc_realloc(void* memory, std::size_t size);
-void* __libc_memalign(std::size_t alignment, std::size_t size);
-
-void* malloc(std::size_t size) {
-    count();
-    return __libc_malloc(size);
-}
-void* calloc(std::size_t number, std::size_t size) {
-    count();
-    return __libc_calloc(number, size);
-}
-void* realloc(void* memory, std::size_t size) {
-    count();
-    return __libc_realloc(memory, size);
-}
-void* aligned_alloc(std::size_t alignment, std::size_t size) {
-    count();
-    return __libc_memalign(alignment, size);
-}
-void* memalign(std::size_t alignment, std::size_t size) {
-    count();
-    return __libc_memalign(alignment, size);
-}
-int posix_memalign(void** memory, std::size_t alignment, std::size_t size) {
-    count();
-    *memory = __libc_memalign(alignment, size);
-    return *memory == nullptr ? ENOMEM : 0;
-}
-
-}  // extern "C"
+namespace weft::test {
+void on_allocation() { counted->fetch_add(1, std::memory_order_relaxed); }
+}  // namespace weft::test
